@@ -1,0 +1,1 @@
+# Posada's front door. `make` alone lists what there is.

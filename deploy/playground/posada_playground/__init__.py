@@ -1,0 +1,1 @@
+"""Look-alike sites to run against."""

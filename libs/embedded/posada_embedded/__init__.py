@@ -1,0 +1,1 @@
+"""NATS and Postgres as child processes from wheels, for one machine and for tests."""

@@ -1,0 +1,1 @@
+"""Fixtures, builders and the fault injector."""

@@ -1,0 +1,1 @@
+"""Owns live Chromium: start, doors, leases, reaper."""

@@ -1,0 +1,1 @@
+"""The only door: REST, SSE, keys, tenants, limits."""

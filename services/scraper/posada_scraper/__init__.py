@@ -1,0 +1,1 @@
+"""Jobs on platforms: checks logins early, scrapes, keeps results."""

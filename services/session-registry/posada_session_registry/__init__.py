@@ -1,0 +1,1 @@
+"""Owns the session aggregate and projects the read models."""
