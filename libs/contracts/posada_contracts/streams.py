@@ -1,0 +1,44 @@
+"""The names of what JetStream keeps. Nothing outside this package spells them."""
+
+EVENT_STREAM = "EVENTS"
+"""The event log: the only truth. Never purged."""
+
+EVENT_SUBJECTS = "evt.>"
+
+JOB_QUEUE = "scraper-jobs"
+"""Durable consumer over the log's `job.requested` events: the work queue is the log itself."""
+
+LEASES = "leases"
+"""KV: who may host a session or run a singleton just now."""
+
+SESSION_KEYS = "session_keys"
+"""KV: each session's data key, wrapped by the master key. Destroying one forgets all it sealed."""
+
+SEALED = "sealed"
+"""Object store: ciphertext only."""
+
+SNAPSHOTS = "snapshots"
+"""KV: states of long aggregates; a cache, safe to lose."""
+
+IDEMPOTENCY = "idempotency"
+"""KV: answers already given, by Idempotency-Key, for a day."""
+
+
+def of_tenant(tenant: str) -> str:
+    """All events of one tenant."""
+    return f"evt.{tenant}.>"
+
+
+def of_aggregate(tenant: str, kind: str, id: str) -> str:  # noqa: A002
+    """All events of one aggregate."""
+    return f"evt.{tenant}.{kind}.{id}.>"
+
+
+def of_kind(kind: str) -> str:
+    """All events of one kind of aggregate, of every tenant."""
+    return f"evt.*.{kind}.>"
+
+
+def about_session(tenant: str, id: str) -> list[str]:  # noqa: A002
+    """All events about one session: its own and its browser's."""
+    return [of_aggregate(tenant, "session", id), of_aggregate(tenant, "browser", id)]
