@@ -17,18 +17,14 @@ class KeyEvent(Event):
     """A fact about an API key."""
 
 
-class KeyIssued(
-    KeyEvent, CanInitAggregate[str], type="key.issued.v1", subject="evt.{tenant}.key.{id}.issued"
-):
+class KeyIssued(KeyEvent, CanInitAggregate[str], type="key.issued.v1", subject="evt.{tenant}.key.{id}.issued"):
     """A key was made. Only its hash is kept."""
 
     originator_topic: str = "key"
     tenant: str
     role: Role
     label: str
-    hash: (
-        str  #: SHA-256 of the secret half, hexadecimal; the secret has 256 random bits, so no salt is needed
-    )
+    hash: str  #: SHA-256 of the secret half, hexadecimal; the secret has 256 random bits, so no salt is needed
 
 
 class KeyRevoked(KeyEvent, type="key.revoked.v1", subject="evt.{tenant}.key.{id}.revoked"):

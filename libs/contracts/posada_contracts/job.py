@@ -24,9 +24,7 @@ class JobEvent(Event):
     """A fact about a job."""
 
 
-class JobRequested(
-    JobEvent, CanInitAggregate[str], type="job.requested.v1", subject="evt.{tenant}.job.{id}.requested"
-):
+class JobRequested(JobEvent, CanInitAggregate[str], type="job.requested.v1", subject="evt.{tenant}.job.{id}.requested"):
     """Somebody asked for work on a session; from here on it is queued."""
 
     originator_topic: str = "job"

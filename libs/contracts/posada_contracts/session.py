@@ -62,9 +62,7 @@ class SessionCreated(
     credentials: Sealed | None = None  #: a login given along with the request
 
 
-class SessionRecreated(
-    SessionEvent, type="session.recreated.v1", subject="evt.{tenant}.session.{id}.recreated"
-):
+class SessionRecreated(SessionEvent, type="session.recreated.v1", subject="evt.{tenant}.session.{id}.recreated"):
     """An erased session's place was taken again by the same owner on the same platform: a new life."""
 
     proxy: Proxy | None = None
@@ -93,9 +91,7 @@ class CredentialsStored(
     generation: int = 0  #: of the browser it was captured from; fences a stale runner
 
 
-class SessionValidated(
-    SessionEvent, type="session.validated.v1", subject="evt.{tenant}.session.{id}.validated"
-):
+class SessionValidated(SessionEvent, type="session.validated.v1", subject="evt.{tenant}.session.{id}.validated"):
     """The platform took the login."""
 
     evidence: Evidence
