@@ -66,7 +66,7 @@ class Event(CanMutateAggregate[str], Message):
     originator_version: int
     timestamp: datetime
 
-    def __init_subclass__(cls, *, type: str = "", subject: str = "") -> None:  # noqa: A002
+    def __init_subclass__(cls, *, type: str = "", subject: str = "") -> None:
         super().__init_subclass__()
         dataclass(frozen=True, kw_only=True)(cls)
         if not type:

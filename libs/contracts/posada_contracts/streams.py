@@ -29,7 +29,7 @@ def of_tenant(tenant: str) -> str:
     return f"evt.{tenant}.>"
 
 
-def of_aggregate(tenant: str, kind: str, id: str) -> str:  # noqa: A002
+def of_aggregate(tenant: str, kind: str, id: str) -> str:
     """All events of one aggregate."""
     return f"evt.{tenant}.{kind}.{id}.>"
 
@@ -39,6 +39,6 @@ def of_kind(kind: str) -> str:
     return f"evt.*.{kind}.>"
 
 
-def about_session(tenant: str, id: str) -> list[str]:  # noqa: A002
+def about_session(tenant: str, id: str) -> list[str]:
     """All events about one session: its own and its browser's."""
     return [of_aggregate(tenant, "session", id), of_aggregate(tenant, "browser", id)]
