@@ -10,6 +10,8 @@ PosadaError
 │   ├── SessionExistsError
 │   ├── StaleLeaseError
 │   └── IdempotencyError
+├── ForgottenError         410
+├── BrokenSealError        500
 ├── TooLargeError          413
 ├── ProxyUnreachableError  502  the session's proxy does not answer; nothing went out directly
 ├── BrowserFailedError     502
@@ -90,6 +92,18 @@ class IdempotencyError(ConflictError):
     """This Idempotency-Key was used with another request."""
 
     code = "idempotency_key_reused"
+
+
+class ForgottenError(PosadaError):
+    """What was sealed here can never be read again: its key was destroyed."""
+
+    code, status = "forgotten", 410
+
+
+class BrokenSealError(PosadaError):
+    """A ciphertext does not open: it was changed, or sealed with another master key."""
+
+    code = "broken_seal"
 
 
 class TooLargeError(PosadaError):

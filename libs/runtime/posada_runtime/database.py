@@ -1,0 +1,69 @@
+"""Postgres: read models only. Its pool, and the errors of a server that is away as our own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+from posada_contracts.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+Row = asyncpg.Record
+
+AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+"""What a server that is stopped, starting or killed looks like from here."""
+
+IN_CHANGE = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InvalidCachedStatementError)
+"""What a reader may see in the instant in which rebuilt read models are put in place: a second try works."""
+
+
+class Database:
+    """A pool that is made when it is first needed, so that a service may start before Postgres does."""
+
+    def __init__(self, dsn: str, size: int = 8) -> None:
+        self._dsn, self._size = dsn, size
+        self._pool: asyncpg.Pool | None = None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection from the pool.
+
+        Raises:
+            UnavailableError: the server is away.
+        """
+        try:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=self._size, timeout=3)
+            async with self._pool.acquire(timeout=3) as connection:
+                yield connection
+        except AWAY as error:
+            raise UnavailableError("the database does not answer") from error
+
+    async def fetch(self, query: str, *args: object) -> list[Row]:
+        """Rows of a query."""
+        try:
+            async with self.connection() as connection:
+                return list(await connection.fetch(query, *args, timeout=10))
+        except IN_CHANGE:
+            async with self.connection() as connection:
+                return list(await connection.fetch(query, *args, timeout=10))
+
+    async def ping(self) -> None:
+        """Ask something for real.
+
+        Raises:
+            UnavailableError: the server is away.
+        """
+        await self.fetch("SELECT 1")
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._pool is not None:
+            self._pool.terminate()
