@@ -1,0 +1,31 @@
+"""Puts the sites, the control API and the health check behind one door."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from posada_playground import control
+from posada_playground.site import HERE, Site, templates
+from posada_playground.social import mount_social
+from posada_playground.traffic import SITES, Traffic
+
+
+def create_app(site: Site) -> FastAPI:
+    """The whole playground as an ASGI app. `site.settings.control_key` must not be empty."""
+    app = FastAPI(title="Posada playground", openapi_url=None)
+    app.state.site = site
+    app.add_middleware(Traffic, faults=site.faults, log=site.log)
+    app.add_api_route("/livez", _livez)
+    app.add_api_route("/", _index, response_class=HTMLResponse)
+    app.include_router(control.router)
+    mount_social(app)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    return app
+
+
+async def _livez() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+async def _index(request: Request) -> HTMLResponse:
+    return templates.TemplateResponse(request, "index.html", {"sites": SITES})
