@@ -28,7 +28,7 @@ from posada_contracts.streams import EVENT_STREAM, EVENT_SUBJECTS, of_aggregate
 from posada_runtime.bus import Bus
 from posada_runtime.reader import LogReader
 from posada_runtime.snapshots import EVERY, Snapshots, thaw
-from posada_runtime.telemetry import current_trace_id, span
+from posada_runtime.telemetry import current_trace_id, span, trace_headers
 from posada_runtime.wire import Recorded, decode, digest_of, encode
 
 A = TypeVar("A", bound=BaseAggregate[str])
@@ -225,6 +225,7 @@ class EventStore:
             "Nats-Expected-Last-Subject-Sequence": str(tail.sequence),
             "Nats-Expected-Last-Subject-Sequence-Subject": f"{subject.rpartition('.')[0]}.>",
             "Nats-Msg-Id": command.command_id,
+            **trace_headers(),
         }
         deadline, pause = time.monotonic() + APPEND_PATIENCE_S, 0.05
         while True:
