@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from eventsourcing.domain import BaseAggregate
 from nats.aio.msg import Msg
@@ -168,10 +168,23 @@ class EventStore:
         finally:
             await subscription.unsubscribe()
 
+    async def latest(self, tenant: str, kind: str, id: str) -> Recorded | None:
+        """The newest event of an aggregate; `None` when it has none."""
+        try:
+            message = await self._bus.nc.request(
+                f"$JS.API.DIRECT.GET.{EVENT_STREAM}",
+                json.dumps({"last_by_subj": of_aggregate(tenant, kind, id)}).encode(),
+                timeout=5,
+            )
+        except NatsError as error:
+            raise UnavailableError("the event log does not answer") from error
+        headers = message.headers or {}
+        return None if "Status" in headers else decode(int(headers["Nats-Sequence"]), message.data)
+
     async def execute(
         self,
         kind: type[A],
-        command: Command[object],
+        command: Command[Any],
         id: str,
         decide: Callable[[A | None], A],
     ) -> A:
@@ -204,7 +217,7 @@ class EventStore:
                 return aggregate
         raise UnavailableError(f"too many writers on {id} at once")
 
-    async def append(self, event: Event, command: Command[object], tail: Tail) -> Appended:
+    async def append(self, event: Event, command: Command[Any], tail: Tail) -> Appended:
         """Store one event behind `tail`. A retry of an unknown outcome never doubles it.
 
         Raises:
@@ -251,9 +264,7 @@ class EventStore:
                 return Appended(int((message.headers or {})["Nats-Sequence"]), digest)
         raise ConflictError
 
-    async def _snapshot_if_long(
-        self, loaded: Loaded[A], aggregate: A, command: Command[object], stored: Appended
-    ) -> None:
+    async def _snapshot_if_long(self, loaded: Loaded[A], aggregate: A, command: Command[Any], stored: Appended) -> None:
         if loaded.read + 1 < EVERY:
             return
         key = _key(type(aggregate), command.tenant, aggregate.id)
@@ -268,7 +279,7 @@ class EventStore:
         self, subjects: Sequence[str], *, after: int = 0, upto: int | None = None, follow: bool = False
     ) -> AsyncIterator[list[Recorded]]:
         """The log in order, as lists. See `LogReader.batches`."""
-        return LogReader(self._bus, subjects, after=after, upto=upto, follow=follow).batches()
+        return LogReader(self._bus, subjects, decode, after=after, upto=upto, follow=follow).batches()
 
     async def read(
         self, *subjects: str, after: int = 0, upto: int | None = None, follow: bool = False

@@ -15,12 +15,13 @@ from typing import Any
 
 import asyncpg
 from posada_contracts.errors import PosadaError
+from posada_contracts.streams import EVENT_SUBJECTS
 
 from posada_runtime.database import AWAY, IN_CHANGE, Connection, Database
 from posada_runtime.eventstore import EventStore
 from posada_runtime.log import get_logger
 from posada_runtime.table import Projection, Values, create_schema, fetch_rows, upsert
-from posada_runtime.wire import Recorded
+from posada_runtime.wire import Recorded, UnknownEventError
 
 LIVE = "posada"
 """The schema that readers read."""
@@ -39,7 +40,6 @@ class Projector:
 
     def __init__(self, store: EventStore, projections: list[Projection], schema: str = LIVE) -> None:
         self._store, self._projections, self.schema = store, projections, schema
-        self._subjects = sorted({subject for projection in projections for subject in projection.subjects})
         self._rows: dict[str, dict[Any, Values | None]] = {}
         self._complete = False  # everything that is in the tables is in memory too: nothing has to be read back
         self._build = ""
@@ -57,7 +57,7 @@ class Projector:
     async def run(self, connection: Connection, *, upto: int | None = None, follow: bool = False) -> int:
         """Fold what there is (with `follow`, what comes as well); returns how many events it took."""
         taken = 0
-        async for batch in self._store.batches(self._subjects, after=self.position, upto=upto, follow=follow):
+        async for batch in self._store.batches([EVENT_SUBJECTS], after=self.position, upto=upto, follow=follow):
             await self.take(connection, batch)
             taken += len(batch)
         return taken
@@ -116,6 +116,9 @@ class LiveProjector:
                     await projector.begin(connection)
                     pause = 0.05
                     await projector.run(connection, follow=True)
+            except UnknownEventError as error:  # a newer version writes already: wait to be replaced by it
+                get_logger().error("projector_stuck", why=str(error))
+                pause = 1.0
             except (MovedError, PosadaError, *AWAY, *IN_CHANGE) as error:
                 get_logger().info("projector_restarts", why=type(error).__name__)
             await asyncio.sleep(pause)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Generic, TypeVar
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -19,7 +20,8 @@ from posada_contracts.streams import EVENT_STREAM
 
 from posada_runtime.bus import Bus
 from posada_runtime.log import get_logger
-from posada_runtime.wire import Recorded, decode
+
+T = TypeVar("T")
 
 BATCH = 1000
 EXPIRES_S = 20.0
@@ -31,16 +33,23 @@ class _BrokenError(Exception):
     """The consumer is gone or skipped something: make it again."""
 
 
-class LogReader:
+class LogReader(Generic[T]):
     """Reads one selection of the log, from one position on."""
 
     def __init__(
-        self, bus: Bus, subjects: Sequence[str], *, after: int = 0, upto: int | None = None, follow: bool = False
+        self,
+        bus: Bus,
+        subjects: Sequence[str],
+        decode: Callable[[int, bytes], T],
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        follow: bool = False,
     ) -> None:
-        self._bus, self._subjects = bus, list(subjects)
+        self._bus, self._subjects, self._decode = bus, list(subjects), decode
         self._after, self._upto, self._follow = after, upto, follow
 
-    async def batches(self) -> AsyncIterator[list[Recorded]]:
+    async def batches(self) -> AsyncIterator[list[T]]:
         """What there is, as lists of up to `BATCH` events; with `follow`, what comes as well, without end.
 
         Without `follow` it ends with the last event that the log held when it was reached, or at `upto`.
@@ -57,7 +66,7 @@ class LogReader:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    async def _one_consumer(self) -> AsyncIterator[list[Recorded]]:
+    async def _one_consumer(self) -> AsyncIterator[list[T]]:
         """Batches from one consumer, until the end or until it breaks."""
         inbox = self._bus.nc.new_inbox()
         messages = _Inbox()
@@ -76,8 +85,8 @@ class LogReader:
         finally:
             await subscription.unsubscribe()
 
-    async def _batches_of(self, messages: _Inbox, pull: _Pull) -> AsyncIterator[list[Recorded]]:
-        batch: list[Recorded] = []
+    async def _batches_of(self, messages: _Inbox, pull: _Pull) -> AsyncIterator[list[T]]:
+        batch: list[T] = []
         expected = 1
         while True:
             message = await messages.next(wait=not batch)
@@ -96,7 +105,7 @@ class LogReader:
             if self._upto is not None and sequence > self._upto:
                 break
             self._after = sequence
-            batch.append(decode(sequence, message.data))
+            batch.append(self._decode(sequence, message.data))
             if not self._follow and not pending:
                 break
             if len(batch) == BATCH:

@@ -27,7 +27,6 @@ class Projection(Protocol):
     """How events become rows of one table."""
 
     table: Table
-    subjects: list[str]
 
     def key_of(self, recorded: Recorded) -> Any | None:
         """The key of the row that an event changes; `None` when it is not for this table."""

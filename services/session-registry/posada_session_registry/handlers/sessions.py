@@ -1,0 +1,233 @@
+"""Commands and queries about sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from posada_contracts import session as said
+from posada_contracts.browser import BrowserOpened, BrowserReopened, CleanBrowser
+from posada_contracts.errors import NotFoundError, PosadaError, SessionExistsError
+from posada_contracts.ids import session_id
+from posada_contracts.session import SessionSecrets, SessionView, Step
+from posada_contracts.vault import Proxy, Sealed
+from posada_runtime.bus import Bus
+from posada_runtime.eventstore import EventStore
+from posada_runtime.vault import Vault
+
+from posada_session_registry.domain import Session
+from posada_session_registry.domain.session import SealedParts
+from posada_session_registry.settings import Settings
+
+
+class SessionHandlers:
+    """Owns the sessions' lives."""
+
+    def __init__(self, bus: Bus, store: EventStore, vault: Vault, settings: Settings) -> None:
+        self._bus, self._store, self._vault, self._settings = bus, store, vault, settings
+
+    async def create(self, command: said.CreateSession) -> SessionView:
+        """Make the session. Its id follows from tenant, owner and platform, so two at once cannot both win."""
+        id_ = session_id(command.tenant, command.owner, command.platform)
+        present = await self._store.load(Session, command.tenant, id_)
+        if present.aggregate is not None and command.command_id in present.commands:
+            return view_of(present.aggregate)
+        if present.aggregate is not None and present.aggregate.status != "erased":
+            raise SessionExistsError(session_id=id_)
+        sealed = SealedParts(
+            await self._seal_proxy(command.tenant, id_, command.proxy_url),
+            await self._seal_login(command.tenant, id_, command.storage_state),
+        )
+        now = _now()
+
+        def decide(session: Session | None) -> Session:
+            if session is None:
+                return Session.create(id_, command, sealed, now)
+            session.recreate(command, sealed, now)
+            return session
+
+        try:
+            return view_of(await self._store.execute(Session, command, id_, decide))
+        except SessionExistsError:
+            await self._discard(sealed.credentials, sealed.proxy.secret if sealed.proxy else None)
+            raise
+
+    async def change(self, command: said.ChangeSession) -> SessionView:
+        """Change what the command names, and leave the rest."""
+        present = await self._living(command.tenant, command.session_id)
+        proxy = present.proxy
+        if "proxy_url" in command.fields:
+            proxy = await self._seal_proxy(command.tenant, command.session_id, command.proxy_url)
+
+        def decide(session: Session) -> None:
+            session.change(
+                proxy=proxy if "proxy_url" in command.fields else session.proxy,
+                user_agent=command.user_agent if "user_agent" in command.fields else session.user_agent,
+                priority=command.priority if "priority" in command.fields else session.priority,
+                labels=command.labels if "labels" in command.fields else session.labels,
+                at=_now(),
+            )
+
+        return await self._execute(command, decide)
+
+    async def store_credentials(self, command: said.StoreCredentials) -> SessionView:
+        """Seal the login, then tell that it is there; the version before the last one is discarded."""
+        before = await self._living(command.tenant, command.session_id)
+        secret = await self._seal_login(command.tenant, command.session_id, command.storage_state)
+        assert secret is not None
+        try:
+            view = await self._execute(
+                command, lambda s: s.store_credentials(secret, command.source, command.generation, _now())
+            )
+        except PosadaError as error:
+            if not error.retry:
+                await self._discard(secret)
+            raise
+        await self._discard(*before.logins[:-1])
+        return view
+
+    async def record_verdict(self, command: said.RecordVerdict) -> SessionView:
+        """Take the result of a check."""
+        return await self._execute(
+            command, lambda s: s.record_verdict(command.verdict, command.evidence, command.probe, _now())
+        )
+
+    async def record_cleaned(self, command: said.RecordCleaned) -> SessionView:
+        """Take what a clean-up did."""
+        return await self._execute(command, lambda s: s.record_cleaned(command.steps, _now()))
+
+    async def touch(self, command: said.TouchSession) -> None:
+        """Note that the session is in use, once per interval."""
+        interval = timedelta(seconds=self._settings.activity_seconds)
+        await self._execute(command, lambda s: s.touch(interval, _now()))
+
+    async def erase(self, command: said.EraseSession) -> SessionView:
+        """Close and clean the browser, destroy the key, and tell. The key goes first: no crash may leave it behind."""
+        present = await self._store.load(Session, command.tenant, command.session_id)
+        if present.aggregate is None:
+            raise NotFoundError
+        if present.aggregate.status == "erased":
+            return view_of(present.aggregate)
+        steps = await self._clean_browser(command.tenant, command.session_id)
+        await self._vault.destroy(command.tenant, command.session_id)
+        await self._discard(*present.aggregate.logins)
+        done = Step(name="destroy_key", detail="what was sealed for this session can never be read again")
+        view = await self._execute(command, lambda s: s.erase([*steps, done], _now()))
+        await self._vault.destroy(command.tenant, command.session_id)  # a login stored in between made a new one
+        return view
+
+    async def get(self, query: said.GetSession) -> SessionView:
+        """One session, as it is or as it was."""
+        as_of = query.as_of_time or query.as_of_sequence
+        loaded = await self._store.load(Session, query.tenant, query.session_id, as_of=as_of)
+        if loaded.aggregate is None or (as_of is None and loaded.aggregate.status == "erased"):
+            raise NotFoundError
+        view = view_of(loaded.aggregate)
+        return view if as_of is not None else await self._with_browser(view)
+
+    async def _with_browser(self, view: SessionView) -> SessionView:
+        """What the browser's newest event says; the session's own life knows nothing of it."""
+        newest = await self._store.latest(view.tenant, "browser", view.id)
+        is_open = newest is not None and isinstance(newest.event, BrowserOpened | BrowserReopened)
+        return replace(view, browser="open") if is_open else view
+
+    async def secrets(self, query: said.GetSecrets) -> SessionSecrets:
+        """References for services that may open them."""
+        session = await self._living(query.tenant, query.session_id)
+        return SessionSecrets(
+            owner=session.owner,
+            platform=session.platform,
+            status=session.status,
+            credentials=session.credentials,
+            proxy=session.proxy,
+            user_agent=session.user_agent,
+        )
+
+    async def expire_if_idle(self, command: said.TouchSession, idle: timedelta) -> None:
+        """For the sweep: expire the session if it still is idle now."""
+        await self._execute(command, lambda s: s.expire_if_idle(idle, _now()))
+
+    async def _execute(self, command: _OnSession, change: Callable[[Session], None]) -> SessionView:
+        def decide(session: Session | None) -> Session:
+            if session is None:
+                raise NotFoundError
+            change(session)
+            return session
+
+        return view_of(await self._store.execute(Session, command, command.session_id, decide))
+
+    async def _living(self, tenant: str, id: str) -> Session:
+        session = (await self._store.load(Session, tenant, id)).aggregate
+        if session is None or session.status == "erased":
+            raise NotFoundError
+        return session
+
+    async def _seal_login(self, tenant: str, id: str, state: dict[str, object] | None) -> Sealed | None:
+        if state is None:
+            return None
+        return await self._vault.seal(tenant, id, "credentials", msgspec.json.encode(state), new_key=True)
+
+    async def _seal_proxy(self, tenant: str, id: str, url: str | None) -> Proxy | None:
+        if not url:
+            return None
+        secret = await self._vault.seal(tenant, id, "proxy", url.encode(), new_key=True)
+        return Proxy(masked=masked(url), secret=secret)
+
+    async def _discard(self, *sealed: Sealed | None) -> None:
+        for one in sealed:
+            if one is not None:
+                await self._vault.discard(one)
+
+    async def _clean_browser(self, tenant: str, id: str) -> list[Step]:
+        try:
+            command = CleanBrowser(tenant=tenant, session_id=id, actor="session-registry")
+            return await self._bus.ask(command, timeout=self._settings.clean_timeout)
+        except PosadaError as error:  # no runner: then no browser of its either, or the reaper finds it
+            return [Step(name="clean_browser", ok=False, detail=error.detail)]
+
+
+_OnSession = (
+    said.ChangeSession
+    | said.StoreCredentials
+    | said.RecordVerdict
+    | said.RecordCleaned
+    | said.TouchSession
+    | said.EraseSession
+)
+
+
+def masked(proxy_url: str) -> str:
+    """A proxy URL without its password."""
+    parts = urlsplit(proxy_url)
+    user, at, place = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    shown = f"{name}:***@{place}" if at and ":" in user else parts.netloc
+    return urlunsplit((parts.scheme, shown, parts.path, "", ""))
+
+
+def view_of(session: Session) -> SessionView:
+    """A session as clients see it. Whether a browser is open stands in the read model only."""
+    return SessionView(
+        id=session.id,
+        tenant=session.tenant,
+        owner=session.owner,
+        platform=session.platform,
+        status=session.status,
+        browser="none",
+        priority=session.priority,
+        has_credentials=session.credentials is not None,
+        proxy_url=session.proxy.masked if session.proxy else None,
+        user_agent=session.user_agent or None,
+        labels=session.labels,
+        created_at=session.began_at,
+        last_activity_at=session.last_activity_at,
+        validated_at=session.validated_at,
+        version=session.version,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,113 @@
+"""The table of jobs."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+
+import msgspec
+from posada_contracts import job
+from posada_contracts.job import JobView
+from posada_contracts.messages import Event
+from posada_runtime.database import Row
+from posada_runtime.table import Table, Values
+from posada_runtime.wire import Recorded
+
+JOBS = Table(
+    name="jobs",
+    key="id",
+    columns={
+        "id": "text",
+        "tenant": "text",
+        "session_id": "text",
+        "platform": "text",
+        "kind": "text",
+        "target": "text",
+        "params": "jsonb",
+        "state": "text",
+        "progress": "jsonb",
+        "attempt": "int",
+        "error": "jsonb",
+        "records": "int",
+        "created_at": "timestamptz",
+        "started_at": "timestamptz",
+        "finished_at": "timestamptz",
+        "version": "bigint",
+    },
+    indexes=("tenant, created_at DESC, id DESC", "session_id"),
+)
+
+
+class JobsProjection:
+    """One row per job."""
+
+    table = JOBS
+
+    def key_of(self, recorded: Recorded) -> str | None:
+        """The job's id."""
+        return recorded.event.originator_id if isinstance(recorded.event, job.JobEvent) else None
+
+    def fold(self, row: Values | None, recorded: Recorded) -> Values | None:
+        """The row after an event."""
+        event = recorded.event
+        if isinstance(event, job.JobRequested):
+            return _requested(event, recorded.tenant)
+        if row is None:
+            return None
+        return {**row, **self.changes(event), "version": event.originator_version}
+
+    @singledispatchmethod
+    def changes(self, event: Event) -> Values:
+        """The columns that an event sets."""
+        return {}
+
+    @changes.register
+    def _(self, event: job.JobStarted) -> Values:
+        return {"state": "running", "attempt": event.attempt, "started_at": event.timestamp}
+
+    @changes.register
+    def _(self, event: job.JobProgressed) -> Values:
+        return {"progress": _json(job.Progress(done=event.done, total=event.total, note=event.note))}
+
+    @changes.register
+    def _(self, event: job.JobSucceeded) -> Values:
+        return {"state": "succeeded", "records": event.records, "finished_at": event.timestamp}
+
+    @changes.register
+    def _(self, event: job.JobFailed) -> Values:
+        error = job.JobError(code=event.code, detail=event.detail, verdict=event.verdict)
+        return {"state": "failed", "error": _json(error), "finished_at": event.timestamp}
+
+    @changes.register
+    def _(self, event: job.JobCancelled) -> Values:
+        return {"state": "cancelled", "finished_at": event.timestamp}
+
+
+def _requested(event: job.JobRequested, tenant: str) -> Values:
+    return {
+        "id": event.originator_id,
+        "tenant": tenant,
+        "session_id": event.session_id,
+        "platform": event.platform,
+        "kind": event.kind,
+        "target": event.target,
+        "params": _json(event.params),
+        "state": "queued",
+        "progress": _json(job.Progress()),
+        "attempt": 0,
+        "error": None,
+        "records": None,
+        "created_at": event.timestamp,
+        "started_at": None,
+        "finished_at": None,
+        "version": event.originator_version,
+    }
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def view_of(row: Row) -> JobView:
+    """A row as clients see it."""
+    values = {**dict(row), **{n: row[n] and msgspec.json.decode(row[n]) for n in ("params", "progress", "error")}}
+    return msgspec.convert(values, JobView)
