@@ -163,9 +163,11 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
         UnavailableError: NATS could not be reached within `FIRST_CONNECT_S`.
     """
     log = get_logger()
+    closing = False
 
     async def disconnected() -> None:
-        log.warning("nats_disconnected")
+        if not closing:
+            log.warning("nats_disconnected")
 
     async def reconnected() -> None:
         log.info("nats_reconnected")
@@ -195,5 +197,6 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
     try:
         yield Bus(nc, common.nats_replicas)
     finally:
+        closing = True
         with contextlib.suppress(NatsError, asyncio.TimeoutError):
             await asyncio.wait_for(nc.drain() if nc.is_connected else nc.close(), common.grace_seconds)

@@ -47,13 +47,18 @@ class Database:
             raise UnavailableError("the database does not answer") from error
 
     async def fetch(self, query: str, *args: object) -> list[Row]:
-        """Rows of a query."""
-        try:
-            async with self.connection() as connection:
-                return list(await connection.fetch(query, *args, timeout=10))
-        except IN_CHANGE:
-            async with self.connection() as connection:
-                return list(await connection.fetch(query, *args, timeout=10))
+        """Rows of a query. One that falls into a swap of the read models is asked again.
+
+        Raises:
+            UnavailableError: the server is away, or the read models are not there yet.
+        """
+        for _ in range(2):
+            try:
+                async with self.connection() as connection:
+                    return list(await connection.fetch(query, *args, timeout=10))
+            except IN_CHANGE:
+                continue
+        raise UnavailableError("the read models are still being built")
 
     async def ping(self) -> None:
         """Ask something for real.
@@ -63,7 +68,7 @@ class Database:
         """
         await self.fetch("SELECT 1")
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give the connections back."""
         if self._pool is not None:
             self._pool.terminate()

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from posada_contracts.errors import PosadaError
 from posada_contracts.streams import EVENT_SUBJECTS
 
@@ -141,11 +140,8 @@ async def reached(database: Database, sequence: int, *, within_s: float = 1.0) -
     deadline = asyncio.get_running_loop().time() + within_s
     pause = 0.002
     while True:
-        try:
-            rows = await database.fetch(f"SELECT position FROM {LIVE}.checkpoint")  # noqa: S608
-        except asyncpg.PostgresError:
-            rows = []
-        if rows and rows[0]["position"] >= sequence:
+        rows = await database.fetch(f"SELECT position FROM {LIVE}.checkpoint")  # noqa: S608
+        if rows[0]["position"] >= sequence:
             return True
         if asyncio.get_running_loop().time() > deadline:
             return False

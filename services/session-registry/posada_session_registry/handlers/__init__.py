@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from posada_contracts import access, house, job, session
+from posada_contracts import job, session
+from posada_contracts.access import IssueKey, RevokeKey
+from posada_contracts.house import AuditLog, GetCounts, RegistryHealth, ReplayReadModels
 from posada_runtime.service import Service
 
 from posada_session_registry.handlers.access import AccessHandlers
@@ -23,12 +25,12 @@ def hear_all(service: Service, sessions: SessionHandlers, keys: AccessHandlers, 
     service.hear(session.GetSecrets, sessions.secrets)
     service.hear(session.ListSessions, whole.list_sessions)
     service.hear(job.ListJobs, whole.list_jobs)
-    service.hear(access.IssueKey, keys.issue)
-    service.hear(access.RevokeKey, keys.revoke)
-    service.hear(house.ReplayReadModels, whole.replay)
-    service.hear(house.AuditLog, whole.audit)
-    service.hear(house.GetCounts, whole.counts)
-    service.hear(house.RegistryHealth, whole.health)
+    service.hear(IssueKey, keys.issue)
+    service.hear(RevokeKey, keys.revoke)
+    service.hear(ReplayReadModels, whole.replay)
+    service.hear(AuditLog, whole.audit)
+    service.hear(GetCounts, whole.counts)
+    service.hear(RegistryHealth, whole.health)
 
 
 __all__ = ["AccessHandlers", "HouseHandlers", "SessionHandlers", "hear_all"]
