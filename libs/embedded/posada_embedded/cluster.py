@@ -26,7 +26,7 @@ from posada_embedded.secret_file import write_secret
 from posada_embedded.shelter import shelter
 
 #: Seconds a backend gets to notice that its postmaster is dead; an idle one does at once.
-GRACE = 2.0
+GRACE = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Cluster:
         for each in left:
             log.warning("killing process %d, left over in %s", each.pid, self.home)
             each.kill()
-        await asyncio.to_thread(psutil.wait_procs, left, timeout=GRACE)
+        await true_within(GRACE, lambda: not self._leftovers())
 
     def _leftovers(self) -> list[psutil.Process]:
         return [] if self.live_postmaster() else self._processes()

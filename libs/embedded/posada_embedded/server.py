@@ -39,7 +39,7 @@ class Server(ABC):
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
     #: Seconds to wait for the processes of an earlier start to be gone.
-    patience: ClassVar[float] = 1.0
+    patience: ClassVar[float] = 0.5
 
     def __init__(self, config: ServerConfig, ports: tuple[int, ...]) -> None:
         self.data_dir = config.data_dir.resolve()
