@@ -1,0 +1,161 @@
+"""What clients get, where it is not one of the contracts' own views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from posada_contracts.access import KeyView
+from posada_contracts.browser import Usage
+from posada_contracts.job import PlatformView
+from posada_contracts.session import SessionView, Step
+
+Status = Literal["ok", "error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventView:
+    """One event of the log."""
+
+    sequence: int
+    type: str
+    subject_id: str
+    version: int
+    time: datetime
+    actor: str
+    trace_id: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """Some events, oldest first."""
+
+    items: list[EventView]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trail(EventPage):
+    """A session's audit trail; `state` is there when `as_of` was asked for."""
+
+    state: SessionView | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedKey:
+    """A key just made. This is the only time that `key` is told."""
+
+    id: str
+    tenant: str
+    role: str
+    label: str
+    created_at: datetime
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPage:
+    """One page of a list of keys, newest first."""
+
+    items: list[KeyView]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformPage:
+    """Every platform there is; always one page."""
+
+    items: list[PlatformView]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanUp:
+    """What a clean-up did, step by step."""
+
+    session_id: str
+    ok: bool
+    steps: list[Step]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """The records of a job."""
+
+    items: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerUse:
+    """One runner, with the browsers that are the tenant's own."""
+
+    runner: str
+    max_browsers: int
+    browsers: list[Usage]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """The tenant's share of the house in numbers."""
+
+    sessions: dict[str, int]
+    jobs: dict[str, int]
+    queue: dict[str, int]  #: jobs that wait and that run
+    browsers: int
+    max_browsers: int
+    runners: list[RunnerUse]
+    projected: int
+    logged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alive:
+    """It is there."""
+
+    status: Literal["ok"] = "ok"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceHealth:
+    """One dependency, probed."""
+
+    status: Status
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HouseHealth:
+    """Every dependency, probed for real."""
+
+    status: Status
+    services: dict[str, ServiceHealth] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sesion:
+    """A session as clients of the Spanish route know it."""
+
+    id_sesion: str
+    id_usuario: str
+    plataforma: str
+    estado: Literal["activa", "expirada", "baneada"]
+    ultima_actividad: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldStats:
+    """`GET /stats`, as it always was."""
+
+    active_sessions: int
+    max_sessions: int
+    users: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldClosed:
+    """`POST /close-session/{user_id}`, as it always was."""
+
+    closed: bool
+    user_id: str
