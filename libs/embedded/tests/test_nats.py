@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -139,11 +140,50 @@ async def test_a_server_that_dies_while_starting_tells_why(house: Path) -> None:
     assert "server name cannot contain spaces" in caught.value.log_tail
 
 
+async def test_a_server_that_is_not_ready_in_time_is_ended(house: Path, processes: Processes) -> None:
+    with pytest.raises(StartError, match="not ready after"):
+        await NatsServer(NatsConfig(house / "nats", start_timeout=0.001)).start()
+    assert not processes()
+
+
 async def test_one_store_is_never_opened_by_two_servers(house: Path) -> None:
     async with NatsServer(NatsConfig(house / "nats")) as server:
         with pytest.raises(AlreadyRunningError, match="in use by process") as caught:
             await NatsServer(NatsConfig(house / "nats")).start()
         assert caught.value.pid == server.pid
+
+
+LAUNCHER = """
+import asyncio, sys
+from pathlib import Path
+from posada_embedded.nats import NatsConfig, NatsServer
+
+async def launch():
+    server = NatsServer(NatsConfig(Path(sys.argv[1])))
+    await server.start()
+    print(server.pid, flush=True)
+    await server.wait()
+
+asyncio.run(launch())
+"""
+
+
+async def test_what_a_killed_launcher_left_running_is_named_and_once_killed_no_obstacle(house: Path) -> None:
+    launcher = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LAUNCHER, house / "nats", stdout=asyncio.subprocess.PIPE
+    )
+    assert launcher.stdout
+    left = psutil.Process(int(await launcher.stdout.readline()))
+    launcher.kill()
+    await launcher.wait()
+
+    server = NatsServer(NatsConfig(house / "nats"))
+    with pytest.raises(AlreadyRunningError) as caught:
+        await server.start()
+    assert caught.value.pid == left.pid
+    left.kill()
+    async with server:
+        assert server.pid != left.pid
 
 
 async def test_a_server_that_does_not_listen_is_killed_when_it_should_stop(house: Path, processes: Processes) -> None:
