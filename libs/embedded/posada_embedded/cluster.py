@@ -39,7 +39,7 @@ def find_home(data_dir: Path, wanted_shelter: Path | None, account: Account | No
         return link.resolve()
     if account is None or can_reach(data_dir, account) or (data_dir / "cluster").exists():
         return data_dir
-    home = Path(tempfile.mkdtemp(prefix="postgres-", dir=shelter(wanted_shelter, account)))
+    home = Path(tempfile.mkdtemp(prefix="postgres-", dir=shelter(wanted_shelter, account, data_dir)))
     home.chmod(0o711)
     if link.is_symlink():
         log.warning("the database that was in %s is gone: making another", link.readlink())

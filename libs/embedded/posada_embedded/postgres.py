@@ -67,7 +67,7 @@ class PostgresConfig(ServerConfig):
 
     `password` None: a random one, kept in the data directory. `fsync` False is for tests: a power cut may spoil
     everything. `shelter` is where root puts what the unprivileged account cannot reach otherwise
-    (None: /var/lib/posada-embedded, if possible).
+    (None: /var/lib/posada-embedded if possible; the temporary directory for data that lie in it).
     """
 
     port: int = 0
@@ -108,7 +108,7 @@ class PostgresServer(Server):
 
     @property
     def cluster_dir(self) -> Path:
-        """Where Postgres' files really are: elsewhere than `data_dir` when its account cannot reach that."""
+        """Where Postgres' files are since the last start: elsewhere than `data_dir` when that is out of reach."""
         return self._cluster.path
 
     def remove_data(self) -> None:

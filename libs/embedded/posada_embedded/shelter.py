@@ -6,29 +6,35 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from posada_embedded.accounts import Account, can_reach
 from posada_embedded.errors import AccountError
 
 #: Lasting places first: what is in a temporary directory may be gone after a reboot.
-BASES = (Path("/var/lib"), Path("/var/tmp"), Path(tempfile.gettempdir()))  # noqa: S108 - trusted only when ours
+BASES = (Path("/var/lib"), Path("/var/tmp"), Path(tempfile.gettempdir()).resolve())  # noqa: S108 - trusted only when ours
 NAME = "posada-embedded"
 
 log = logging.getLogger(__name__)
 
 
-def shelter(wanted: Path | None, account: Account) -> Path:
-    """The directory to put things in: `wanted`, or the first of the usual places that works.
+def shelter(wanted: Path | None, account: Account, thing: Path) -> Path:
+    """The directory to put `thing` in: `wanted`, or the first of the usual places that works.
 
     Raises AccountError when there is none.
     """
-    candidates = [wanted] if wanted else [base / NAME for base in BASES]
+    candidates = [wanted] if wanted else [base / NAME for base in _bases(thing)]
     for candidate in candidates:
         if _usable(candidate, account):
             return candidate.resolve()
     listed = ", ".join(map(str, candidates))
     raise AccountError(f"None of these is a directory of ours that {account.name!r} can enter: {listed}.")
+
+
+def _bases(thing: Path) -> Sequence[Path]:
+    """What lies in the temporary directory is meant to go away, and so is what is put elsewhere for it."""
+    return BASES[::-1] if thing.is_relative_to(BASES[-1]) else BASES
 
 
 def _usable(directory: Path, account: Account) -> bool:
@@ -58,7 +64,7 @@ def reachable_binaries(bin_dir: Path, wanted: Path | None, account: Account) -> 
         return bin_dir
     status = server.stat()
     version = f"{server.resolve()} {status.st_size} {status.st_mtime_ns}"
-    root = shelter(wanted, account)
+    root = shelter(wanted, account, bin_dir)
     copy = root / f"bin-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
     if not copy.exists():
         log.warning("%s cannot reach %s: copying it to %s", account.name, bin_dir, copy)
