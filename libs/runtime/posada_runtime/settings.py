@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -23,3 +24,8 @@ class CommonSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     otlp_endpoint: str = ""  #: OTLP over HTTP, such as `http://127.0.0.1:4318`; empty: spans stay here
     grace_seconds: float = 10.0  #: how long a stopping process may finish what it has begun
+
+    @property
+    def house(self) -> str:
+        """The id of this data directory: processes that belong to it carry it in their mark."""
+        return hashlib.sha256(str(self.data.resolve()).encode()).hexdigest()[:16]

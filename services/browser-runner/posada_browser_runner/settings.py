@@ -1,0 +1,32 @@
+"""What a browser-runner is told from the environment, with the prefix `POSADA_RUNNER_`."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """A runner's own settings; the common ones stand in `posada_runtime.settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="POSADA_RUNNER_", frozen=True, extra="ignore")
+
+    name: str = Field(default_factory=socket.gethostname, validate_default=True)  #: stable, and unique in the house
+    chromium: str = ""  #: path of the browser; empty: Playwright's own, then the system's
+    sandbox: bool | None = None  #: None: on, unless this is root
+    host: str = "127.0.0.1"  #: where the DevTools door listens
+    port: int = 0  #: of the door; 0 takes a free one
+    advertise: str = ""  #: the door's host name as other services reach it; empty: `host`
+    max_browsers: int = 10
+    starts_at_once: int = 2  #: more make every start slower
+    idle_seconds: float = 1800.0  #: a browser that nobody was connected to for so long is saved and closed
+    reap_seconds: float = 5.0  #: how often leftovers are looked for
+    proxy_timeout: float = 5.0  #: seconds for a session's proxy to answer before its browser starts
+
+    @field_validator("name")
+    @classmethod
+    def _as_token(cls, name: str) -> str:
+        return re.sub(r"[^A-Za-z0-9_-]", "-", name)[:64]
