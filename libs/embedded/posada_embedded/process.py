@@ -10,7 +10,7 @@ from pathlib import Path
 
 from posada_embedded.accounts import Account
 
-MARK = "POSADA_HOUSE"
+MARK = "POSADA_MARK"
 #: Nothing else is handed down: the launcher's environment may hold keys the servers must not see.
 INHERITED = ("PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT")
 Argument = str | Path

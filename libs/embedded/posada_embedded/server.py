@@ -20,7 +20,7 @@ PORT_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What every server is told. `mark` becomes POSADA_HOUSE in its environment; times are seconds.
+    """What every server is told. `mark` becomes POSADA_MARK in its environment; times are seconds.
 
     `log_file` None means a file named after the server in the data directory.
     """

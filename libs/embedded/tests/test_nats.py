@@ -210,7 +210,7 @@ async def test_the_server_bears_the_mark_and_sees_no_secret_of_its_launcher(
     monkeypatch.setenv("POSADA_MASTER_KEY", "secret")
     async with NatsServer(NatsConfig(house / "nats", mark="house-7")) as server:
         environment = psutil.Process(server.pid).environ()
-    assert environment["POSADA_HOUSE"] == "house-7"
+    assert environment["POSADA_MARK"] == "house-7"
     assert "POSADA_MASTER_KEY" not in environment
 
 

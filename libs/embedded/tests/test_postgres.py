@@ -112,7 +112,7 @@ async def test_what_is_promised_about_a_new_server_holds(server: PostgresServer)
         await asyncpg.connect(server.dsn, password="wrong", timeout=10)
     process = psutil.Process(server.pid)
     assert process.uids().real != 0
-    assert process.environ()["POSADA_HOUSE"] == "house-7"
+    assert process.environ()["POSADA_MARK"] == "house-7"
     assert [each.laddr for each in process.net_connections("tcp")] == [("127.0.0.1", server.port)]
     assert not list(server.data_dir.rglob("password"))
 
