@@ -234,16 +234,20 @@ class EventStore:
             trace_id=current_trace_id(),
             prev=tail.digest,
         )
+        aggregate = subject.rpartition(".")[0]
         headers = {
             "Nats-Expected-Last-Subject-Sequence": str(tail.sequence),
-            "Nats-Expected-Last-Subject-Sequence-Subject": f"{subject.rpartition('.')[0]}.>",
-            "Nats-Msg-Id": command.command_id,
+            "Nats-Expected-Last-Subject-Sequence-Subject": f"{aggregate}.>",
+            # the server drops what bears an id it has seen: one command may concern several aggregates
+            "Nats-Msg-Id": f"{aggregate}:{command.command_id}",
             **trace_headers(),
         }
         deadline, pause = time.monotonic() + APPEND_PATIENCE_S, 0.05
         while True:
             try:
                 ack = await self._bus.js.publish(subject, payload, headers=headers, timeout=5)
+                if ack.duplicate:  # not stored: the same command's event is there, perhaps with other bytes
+                    return await self._own_or_conflict(subject, tail, digest_of(payload))
                 return Appended(int(ack.seq), digest_of(payload))
             except BadRequestError as error:
                 if error.err_code != WRONG_LAST_SEQUENCE:
