@@ -27,7 +27,7 @@ class PosadaProblem(ClientError):  # noqa: N818 - RFC 9457's own word for it
     `extra` holds its further members, such as the `session_id` of a `session_exists`.
     """
 
-    def __init__(  # noqa: PLR0917 - in the order of the document
+    def __init__(
         self,
         status: int,
         code: str,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from posada_client.decode import decode
 from posada_client.follow import Follower, Manner
-from posada_client.models import Event
-from posada_client.transport import Transport
+from posada_client.models import Event, Stats
+from posada_client.transport import Ask, Transport
 
 PATH = "/v1/events"
 
@@ -29,4 +29,9 @@ class Events:
         Raises:
             UnreachableError: nothing there at first, or no connection for longer than the manner's patience.
         """
-        return Follower(self._transport, PATH, after=after, manner=manner).events()
+        # From a position known beforehand, for a connection that breaks before its first event has none to resume at.
+        begin = self._end() if after is None else after
+        return Follower(self._transport, PATH, after=begin, manner=manner).events()
+
+    def _end(self) -> int:
+        return decode(Stats, self._transport.json(Ask(path="/v1/stats", repeat=True))).logged

@@ -52,6 +52,7 @@ class Follower:
         self.last = after
         self._transport, self._path, self._manner = transport, path, manner or Manner()
         self._connected = False
+        self._over = False
         self._tries = 0
         self._lost_at = 0.0
 
@@ -65,10 +66,11 @@ class Follower:
         while True:
             try:
                 yield from self._connection()
-                self._endure(None)
+                if not self._over:
+                    self._endure(None)
             except (PosadaProblem, UnreachableError) as error:
                 self._endure(error)
-            if finished():
+            if self._over or finished():
                 return
 
     def _connection(self) -> Iterator[Event]:
@@ -78,6 +80,9 @@ class Follower:
         ask = Ask(path=self._path, headers=headers, timeout=self._manner.silence)
         with self._transport.stream(ask) as response:
             self._connected = True
+            self._over = response.status_code == httpx.codes.NO_CONTENT
+            if self._over:  # the server's word for: nothing more will come, do not connect again
+                return
             response.stream = _Watched(response.stream, self._manner.on_data)
             yield from self._read(response)
 

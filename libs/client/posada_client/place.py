@@ -22,6 +22,7 @@ class Running:
     """What a running Posada says of itself. `started_at`: seconds since 1970, of its supervisor process."""
 
     gateway_url: str
+    ready: bool = True  #: False while it is still starting
     started_at: float = 0.0
     pids: dict[str, int] = field(default_factory=dict)
     admin_key_file: str = ""
@@ -57,6 +58,7 @@ def read_running(data: Path) -> Running | None:
 def _running(document: Mapping[str, Any]) -> Running:
     return Running(
         gateway_url=str(document["gateway_url"]).rstrip("/"),
+        ready=bool(document.get("ready", True)),
         started_at=float(document.get("started_at") or 0.0),
         pids={str(name): int(pid) for name, pid in (document.get("pids") or {}).items() if isinstance(pid, int)},
         admin_key_file=str(document.get("admin_key_file") or ""),

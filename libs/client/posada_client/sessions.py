@@ -126,7 +126,7 @@ class Sessions:
         return decode(Past, {**answer, "items": [*answer["items"], *rest]})
 
     def follow(self, session_id: str, *, after: int | None = None, manner: Manner | None = None) -> Iterator[Event]:
-        """What happens to it from now on, or after a position in the log; endless."""
+        """All that has happened to it, or what came after a position in the log, and what happens; endless."""
         return Follower(self._transport, f"{_at(session_id)}/events", after=after, manner=manner).events()
 
 

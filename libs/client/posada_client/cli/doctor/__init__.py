@@ -1,0 +1,1 @@
+"""`posada doctor`: what is missing on this machine, what that means, and how to get it."""
