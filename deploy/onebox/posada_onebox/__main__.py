@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from posada_embedded.errors import EmbeddedError
 from posada_runtime import log, telemetry
 from posada_runtime.settings import CommonSettings
 
-from posada_onebox.house import House
+from posada_onebox.house import House, NotReadyError
 from posada_onebox.settings import Settings
 
 
@@ -36,6 +37,8 @@ async def main() -> None:
                 start.result()
                 log.get_logger().info("ready", gateway=house.gateway_url, data=str(house.data))
                 await stop
+        except (NotReadyError, EmbeddedError) as error:
+            sys.exit(str(error))
         finally:
             start.cancel()
             stop.cancel()

@@ -60,6 +60,7 @@ class House:
         self._control_key = secrets.token_urlsafe(24)
         self._children: list[Child] = []
         self._keepers: list[asyncio.Task[None]] = []
+        self._ready = False
 
     @property
     def gateway_url(self) -> str:
@@ -84,12 +85,13 @@ class House:
         services = self._services()
         self._children += services
         await asyncio.gather(*(service.start() for service in services))
-        await self._write_run_file(ready=False)
+        await self._write_run_file()
         self._keepers = [
-            asyncio.create_task(keep_running(child, self._changed), name=child.name) for child in self._children
+            asyncio.create_task(keep_running(child, self._write_run_file), name=child.name) for child in self._children
         ]
         await self._until_ready()
-        await self._write_run_file(ready=True)
+        self._ready = True
+        await self._write_run_file()
 
     async def stop(self) -> None:
         """Stop in the order in which one needs the other: doors first, servers last."""
@@ -150,13 +152,10 @@ class House:
                     raise NotReadyError(f"not ready within {self._settings.ready_seconds:g} s; see {self.logs}")
                 await asyncio.sleep(0.1)
 
-    async def _changed(self) -> None:
-        await self._write_run_file(ready=True)
-
-    async def _write_run_file(self, *, ready: bool) -> None:
+    async def _write_run_file(self) -> None:
         """What scripts read. Holds passwords, so it is for this user alone."""
         run: dict[str, Any] = {
-            "ready": ready,
+            "ready": self._ready,
             "first_start": self.first_start,
             "started_at": psutil.Process().create_time(),
             "gateway_url": self.gateway_url,

@@ -20,13 +20,13 @@ LEASE = "sweep"
 async def sweep_forever(leases: Leases, queries: Queries, sessions: SessionHandlers, settings: Settings) -> None:
     """Sweep every `sweep_seconds`, whenever this process gets the lease."""
     while True:
+        await asyncio.sleep(settings.sweep_seconds)
         try:
             async with leases.held(LEASE) as lease:
                 if lease is not None:
                     await sweep(queries, sessions, settings)
         except PosadaError as error:
             get_logger().info("sweep_skipped", why=error.code)
-        await asyncio.sleep(settings.sweep_seconds)
 
 
 async def sweep(queries: Queries, sessions: SessionHandlers, settings: Settings) -> int:
