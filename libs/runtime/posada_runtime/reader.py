@@ -57,8 +57,9 @@ class LogReader(Generic[T]):
         pause = 0.05
         while True:
             try:
-                async for batch in self._one_consumer():
+                async for last, batch in self._one_consumer():
                     pause = 0.05
+                    self._after = last  # only what is handed over counts as read: a consumer may break before that
                     yield batch
                 return
             except (_BrokenError, NatsError, TimeoutError) as error:
@@ -66,8 +67,8 @@ class LogReader(Generic[T]):
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    async def _one_consumer(self) -> AsyncIterator[list[T]]:
-        """Batches from one consumer, until the end or until it breaks."""
+    async def _one_consumer(self) -> AsyncIterator[tuple[int, list[T]]]:
+        """Batches from one consumer, each with its last sequence, until the end or until it breaks."""
         inbox = self._bus.nc.new_inbox()
         messages = _Inbox()
         subscription = await self._bus.nc.subscribe(
@@ -80,18 +81,19 @@ class LogReader(Generic[T]):
             pull = _Pull(self._bus, info.name, inbox)
             await pull.ask()
             await pull.ask()
-            async for batch in self._batches_of(messages, pull):
-                yield batch
+            async for numbered in self._batches_of(messages, pull):
+                yield numbered
         finally:
             await subscription.unsubscribe()
 
-    async def _batches_of(self, messages: _Inbox, pull: _Pull) -> AsyncIterator[list[T]]:
+    async def _batches_of(self, messages: _Inbox, pull: _Pull) -> AsyncIterator[tuple[int, list[T]]]:
         batch: list[T] = []
+        last = self._after
         expected = 1
         while True:
             message = await messages.next(wait=not batch)
             if message is None:  # nothing more just now: hand over what is here
-                yield batch
+                yield last, batch
                 batch = []
                 continue
             if message.reply == "":
@@ -104,15 +106,15 @@ class LogReader(Generic[T]):
             await pull.took_one()
             if self._upto is not None and sequence > self._upto:
                 break
-            self._after = sequence
             batch.append(self._decode(sequence, message.data))
+            last = sequence
             if not self._follow and not pending:
                 break
             if len(batch) == BATCH:
-                yield batch
+                yield last, batch
                 batch = []
         if batch:
-            yield batch
+            yield last, batch
 
     def _config(self) -> api.ConsumerConfig:
         return api.ConsumerConfig(
