@@ -62,6 +62,7 @@ class Leases:
     async def acquire(self, key: str) -> Lease | None:
         """Take `key`; `None` when somebody else holds it. An earlier life of the same name is replaced at once."""
         value = msgspec.json.encode(self.me)
+        began = time.monotonic()
         try:
             revision = await self._bucket.create(key, value)
         except KeyTakenError:
@@ -70,7 +71,7 @@ class Leases:
                 return None
             revision = taken
         lease = Lease(key, revision, revision)
-        lease.renewal = asyncio.create_task(self._renew(lease, value), name=f"lease {key}")
+        lease.renewal = asyncio.create_task(self._renew(lease, value, began + TTL_S), name=f"lease {key}")
         return lease
 
     async def _take_from_earlier_life(self, key: str, value: bytes) -> int | None:
@@ -85,19 +86,21 @@ class Leases:
         except KeyTakenError:
             return None
 
-    async def _renew(self, lease: Lease, value: bytes) -> None:
-        held_until = time.monotonic() + TTL_S
+    async def _renew(self, lease: Lease, value: bytes, held_until: float) -> None:
+        """Renew until that fails. No answer of the server is waited for longer than the lease is surely held."""
         try:
-            while (left := held_until - time.monotonic()) > 0:
-                await asyncio.sleep(min(TTL_S / 3, left))
-                began = time.monotonic()
-                try:
-                    lease.revision = await self._bucket.update(lease.key, value, lease.revision)
-                    held_until = began + TTL_S
-                except UnavailableError:
-                    lease.revision = await self._own_revision(lease, value)
-                except KeyTakenError:
-                    return
+            async with asyncio.timeout(None) as patience:
+                while True:
+                    patience.reschedule(asyncio.get_running_loop().time() + held_until - time.monotonic())
+                    await asyncio.sleep(TTL_S / 3)
+                    began = time.monotonic()
+                    try:
+                        lease.revision = await self._bucket.update(lease.key, value, lease.revision)
+                        held_until = began + TTL_S
+                    except UnavailableError:
+                        lease.revision = await self._own_revision(lease, value)
+        except (KeyTakenError, TimeoutError):
+            return
         finally:
             lease.lost.set()
 
