@@ -198,5 +198,5 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
         yield Bus(nc, common.nats_replicas)
     finally:
         closing = True
-        with contextlib.suppress(NatsError, asyncio.TimeoutError):
+        with contextlib.suppress(NatsError, OSError, TimeoutError):  # a server that is away needs no farewell
             await asyncio.wait_for(nc.drain() if nc.is_connected else nc.close(), common.grace_seconds)
