@@ -123,31 +123,34 @@ class _Waiting:
         self, jobs: Jobs, transport: Transport, on_progress: Callable[[Job], None], timeout: float | None
     ) -> None:
         self._jobs, self._transport, self._on_progress = jobs, transport, on_progress
+        self._job: Job
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._silence = _SILENCE if timeout is None else min(_SILENCE, max(timeout, 1.0))
 
     def until_finished(self, job_id: str, patience: float) -> Job:
-        job = self._look(job_id)
+        self._look(job_id)
         manner = Manner(patience=patience, silence=self._silence, on_data=self._check)
         follower = Follower(self._transport, f"{_at(job_id)}/events", after=0, manner=manner)
-        if not job.finished:
+        if not self._job.finished:
             for event in follower.events(finished=lambda: self._look(job_id).finished):
                 if _ends(event):
                     break
-                job = _moved(job, event)
-                self._on_progress(job)
-        return self._settled(job_id)
-
-    def _settled(self, job_id: str) -> Job:
-        while not (job := self._look(job_id)).finished:
+                self._take(event)
+        while not self._job.finished and not self._look(job_id).finished:
             time.sleep(_SETTLING)
-        return job
+        return self._job
 
     def _look(self, job_id: str) -> Job:
         self._check()
-        job = self._jobs.get(job_id)
-        self._on_progress(job)
-        return job
+        self._job = self._jobs.get(job_id)
+        self._on_progress(self._job)
+        return self._job
+
+    def _take(self, event: Event) -> None:
+        """Move on with an event; one that the job as it was last seen has in it already would lead back."""
+        if event.version > self._job.version:
+            self._job = _moved(self._job, event)
+            self._on_progress(self._job)
 
     def _check(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
@@ -156,6 +159,7 @@ class _Waiting:
 
 def _moved(job: Job, event: Event) -> Job:
     """The job after an event that does not end it."""
+    job = replace(job, version=event.version)
     if event.is_a("job.progressed"):
         return replace(job, state="running", progress=decode(Progress, event.data))
     if event.is_a("job.started"):
