@@ -1,0 +1,64 @@
+"""Front door: settings -> wire -> serve."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from posada_contracts.job import JobCancelled, JobRequested
+from posada_contracts.session import SessionErased
+from posada_contracts.streams import JOB_QUEUE
+from posada_runtime.bus import retried
+from posada_runtime.eventstore import EventStore
+from posada_runtime.queue import WorkQueue
+from posada_runtime.service import Platform, Service, run
+from posada_runtime.settings import CommonSettings
+from posada_runtime.vault import Vault, master_key
+
+from posada_scraper.adapters.browser import Browsers, Driver
+from posada_scraper.handlers import Handlers, hear_all
+from posada_scraper.logins import Logins
+from posada_scraper.platforms.discovery import discover
+from posada_scraper.results import Results
+from posada_scraper.settings import Settings
+from posada_scraper.worker import Worker
+from posada_scraper.worker.attempt import Tools
+
+NAME = "scraper"
+START_S = 10.0
+
+
+async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None:
+    """Put the scraper together."""
+    settings = Settings()
+    platforms = discover(settings.base_urls)
+    vault = await retried(lambda: Vault.open_up(house.bus, master_key(house.common)), START_S)
+    driver = Driver()
+    stack.push_async_callback(driver.stop)
+    logins, results = Logins(house.bus, vault, platforms, settings), Results(vault)
+    queue = WorkQueue(
+        house.bus,
+        JOB_QUEUE,
+        [JobRequested.pattern()],
+        ack_wait_s=settings.ack_wait_s,
+        max_attempts=settings.max_attempts,
+    )
+    worker = Worker(house, queue, Tools(logins, Browsers(house.bus, driver), results, settings))
+    hear_all(service, Handlers(house.bus, house.store, logins, results, platforms, worker))
+    position = await retried(house.store.last_sequence, START_S)
+    await stack.enter_async_context(house.background(_follow(house.store, position, worker, results), "log"))
+    await stack.enter_async_context(worker.working())
+
+
+async def _follow(store: EventStore, position: int, worker: Worker, results: Results) -> None:
+    """What happens elsewhere and ends something here: jobs called off, sessions erased."""
+    subjects = (JobCancelled.pattern(), SessionErased.pattern())
+    async for recorded in store.read(*subjects, after=position, follow=True):
+        if isinstance(recorded.event, SessionErased):
+            results.forget(recorded.event.originator_id)
+        else:
+            worker.cancel(recorded.event.originator_id)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(CommonSettings(), NAME, wire))

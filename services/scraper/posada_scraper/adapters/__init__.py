@@ -1,0 +1,1 @@
+"""The outside world: browsers and sites over HTTP."""

@@ -1,0 +1,138 @@
+"""The session's live browser, reached as any outside client reaches it: over the runner's DevTools door."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from playwright.async_api import Browser, Playwright, async_playwright
+from posada_contracts.browser import BrowserView, OpenBrowser
+from posada_contracts.errors import ProxyUnreachableError, UnavailableError
+from posada_runtime.bus import Bus, retried
+from posada_runtime.log import get_logger
+
+from posada_scraper.adapters.page import BrowserGoneError, Page, PageError, is_gone
+
+OPEN_TIMEOUT_S = 40.0
+CONNECT_TIMEOUT_S = 15.0
+CLOSE_TIMEOUT_S = 5.0
+
+
+class BadProxyError(Exception):
+    """The runner says that the session's proxy does not answer: waiting does not help."""
+
+
+class Driver:
+    """Playwright's driver: one child process for all pages, started when first needed, again when it has died."""
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._starting = asyncio.Lock()
+
+    async def connect(self, cdp_url: str) -> Browser:
+        """A connection to a running browser.
+
+        Raises:
+            BrowserGoneError: nothing can be connected to there.
+        """
+        playwright = await self._started()
+        try:
+            return await playwright.chromium.connect_over_cdp(cdp_url, timeout=CONNECT_TIMEOUT_S * 1000)
+        except PageError:  # its text quotes the URL, and with it the browser's key
+            if not await _answers(playwright):
+                await self._forget(playwright)
+            raise BrowserGoneError from None
+
+    async def _started(self) -> Playwright:
+        async with self._starting:
+            if self._playwright is None:
+                self._playwright = await async_playwright().start()
+            return self._playwright
+
+    async def _forget(self, playwright: Playwright) -> None:
+        async with self._starting:
+            if self._playwright is playwright:
+                self._playwright = None
+                get_logger().warning("playwright_driver_died")
+
+    async def stop(self) -> None:
+        """End the driver's process; browsers live on."""
+        if self._playwright is not None:
+            with contextlib.suppress(PageError, TimeoutError):
+                await asyncio.wait_for(self._playwright.stop(), CLOSE_TIMEOUT_S)
+
+
+async def _answers(playwright: Playwright) -> bool:
+    """Whether the driver still does what it is asked for."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await (await playwright.request.new_context()).dispose()
+    except (PageError, TimeoutError):
+        return False
+    return True
+
+
+class Browsers:
+    """Opens pages in sessions' browsers."""
+
+    def __init__(self, bus: Bus, driver: Driver) -> None:
+        self._bus, self._driver = bus, driver
+
+    @asynccontextmanager
+    async def page(self, tenant: str, session_id: str, patience_s: float) -> AsyncIterator[Page]:
+        """A new page in the session's browser, closed at the end; the browser stays open.
+
+        Raises:
+            BrowserGoneError: it died, or was closed, before the end.
+            ProxyUnreachableError: the session's proxy does not answer.
+            PosadaError: no runner opened it within `patience_s`.
+        """
+        view = await self._open(tenant, session_id, patience_s)
+        browser = await self._driver.connect(view.cdp_url)
+        try:
+            async with _new_page(browser) as page:
+                yield page
+        finally:
+            await _quietly(browser.close())  # over CDP this only hangs up
+
+    async def _open(self, tenant: str, session_id: str, patience_s: float) -> BrowserView:
+        async def once() -> BrowserView:
+            command = OpenBrowser(tenant=tenant, session_id=session_id, actor="scraper")
+            try:
+                view = await self._bus.ask(command, timeout=OPEN_TIMEOUT_S)
+            except ProxyUnreachableError as error:
+                raise BadProxyError(error.detail) from None
+            if view.state != "open":
+                raise UnavailableError(f"the session's browser is {view.state}")
+            return view
+
+        try:
+            return await retried(once, patience_s)
+        except BadProxyError as error:
+            raise ProxyUnreachableError(str(error)) from None
+
+
+@asynccontextmanager
+async def _new_page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in the default context: the one that holds the session's login."""
+    try:
+        page = await browser.contexts[0].new_page()
+    except (PageError, IndexError):
+        raise BrowserGoneError from None
+    try:
+        yield page
+    except PageError as error:
+        if is_gone(error, page) or not browser.is_connected():
+            raise BrowserGoneError from None
+        raise
+    finally:
+        await _quietly(page.close())
+
+
+async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
+    """Close what may be gone already."""
+    with contextlib.suppress(PageError, TimeoutError):
+        await asyncio.wait_for(closing, CLOSE_TIMEOUT_S)

@@ -1,0 +1,140 @@
+"""The job's life.
+
+queued ──started──► running ──► succeeded │ failed │ cancelled
+   └───────────────────────────────────► failed │ cancelled       an ended job takes nothing further
+
+An attempt that has been overtaken by a later one is refused too, silently, as after the end: whoever works on the
+job sees by `is_run_by` that it is not theirs any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from datetime import UTC, datetime
+from functools import singledispatchmethod
+from typing import Any, Self
+
+from eventsourcing.domain import BaseAggregate
+from posada_contracts import job as said
+from posada_contracts.job import JobError, JobEvent, Progress, State
+from posada_contracts.session import Evidence
+from posada_contracts.vault import Sealed
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Job(BaseAggregate[str]):
+    """One piece of work on one session."""
+
+    TOPIC = "job"
+    Event = JobEvent
+
+    tenant: str
+    session_id: str
+    platform: str
+    kind: str
+    target: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    state: State = field(default="queued", init=False)
+    attempt: int = field(default=0, init=False)  #: the newest one; 0 while nobody has taken the job
+    worker: str = field(default="", init=False)
+    progress: Progress = field(default=Progress(), init=False)
+    result: Sealed | None = field(default=None, init=False)
+    records: int | None = field(default=None, init=False)
+    error: JobError | None = field(default=None, init=False)
+    requested_at: datetime = field(default=EPOCH, init=False)
+    started_at: datetime | None = field(default=None, init=False)
+    finished_at: datetime | None = field(default=None, init=False)
+
+    @classmethod
+    def request(cls, command: said.RequestJob, platform: str, target: str, at: datetime) -> Self:
+        """A new job. `target` is the command's, as the platform reads it."""
+        return cls._create(
+            said.JobRequested,
+            id=command.job_id,
+            timestamp=at,
+            tenant=command.tenant,
+            session_id=command.session_id,
+            platform=platform,
+            kind=command.kind,
+            target=target,
+            params=command.params,
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.state not in ("queued", "running")
+
+    def is_run_by(self, attempt: int) -> bool:
+        """Whether it is `attempt` that works on it now."""
+        return self.state == "running" and self.attempt == attempt
+
+    def start(self, worker: str, attempt: int, at: datetime) -> None:
+        """A worker takes it. Only a later attempt may take over."""
+        if not self.ended and attempt > self.attempt:
+            self.trigger_event(said.JobStarted, timestamp=at, worker=worker, attempt=attempt)
+
+    def report(self, attempt: int, progress: Progress, at: datetime) -> None:
+        """So much is done. The same as before makes no event."""
+        if self.is_run_by(attempt) and progress != self.progress:
+            self.trigger_event(
+                said.JobProgressed, timestamp=at, done=progress.done, total=progress.total, note=progress.note
+            )
+
+    def succeed(self, attempt: int, result: Sealed, records: int, at: datetime) -> None:
+        """The result is there."""
+        if self.is_run_by(attempt):
+            self.trigger_event(said.JobSucceeded, timestamp=at, result=result, records=records)
+
+    def fail(self, attempt: int, error: JobError, evidence: Evidence | None, at: datetime) -> None:
+        """It will not be done. An attempt that never started it may say so as well."""
+        if not self.ended and attempt >= self.attempt:
+            self.trigger_event(
+                said.JobFailed,
+                timestamp=at,
+                code=error.code,
+                detail=error.detail,
+                verdict=error.verdict,
+                evidence=evidence,
+            )
+
+    def cancel(self, at: datetime) -> None:
+        """Somebody calls it off."""
+        if not self.ended:
+            self.trigger_event(said.JobCancelled, timestamp=at)
+
+    @singledispatchmethod
+    def when(self, event: JobEvent) -> None:
+        """Take a fact in."""
+        raise TypeError(f"a job knows nothing of {type(event).__name__}")
+
+    @when.register
+    def _requested(self, event: said.JobRequested) -> None:
+        self.requested_at = event.timestamp
+
+    @when.register
+    def _started(self, event: said.JobStarted) -> None:
+        self.state, self.worker, self.attempt = "running", event.worker, event.attempt
+        self.started_at = event.timestamp
+
+    @when.register
+    def _progressed(self, event: said.JobProgressed) -> None:
+        self.progress = Progress(done=event.done, total=event.total, note=event.note)
+
+    @when.register
+    def _succeeded(self, event: said.JobSucceeded) -> None:
+        self.result, self.records = event.result, event.records
+        self._end("succeeded", event)
+
+    @when.register
+    def _failed(self, event: said.JobFailed) -> None:
+        self.error = JobError(code=event.code, detail=event.detail, verdict=event.verdict)
+        self._end("failed", event)
+
+    @when.register
+    def _cancelled(self, event: said.JobCancelled) -> None:
+        self._end("cancelled", event)
+
+    def _end(self, state: State, event: JobEvent) -> None:
+        self.state, self.finished_at = state, event.timestamp
