@@ -162,5 +162,5 @@ def _encrypt(cipher: AESGCM, plaintext: bytes, place: str) -> bytes:
 def _decrypt(cipher: AESGCM, ciphertext: bytes, place: str) -> bytes:
     try:
         return cipher.decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], place.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # the latter when not even the nonce is all there
         raise BrokenSealError from error
