@@ -1,13 +1,15 @@
 """The pytest plugin: every package's tests have these fixtures without importing anything.
 
-nats_server, postgres_server      one of each per test process (so one per xdist worker)
-├── common_settings               for that NATS server, emptied before the test; a data directory of the test's own
+own_nats                          a NATS server of the test's own (it takes 0.1 s), to be killed and restarted at will
+├── common_settings               for that server, with a data directory of the test's own
 │   └── bus ─► store              connected; the event log is open and empty
-└── postgres_dsn ─► database      a new database, dropped after the test
-own_nats, own_postgres            servers of the test's own, to be killed and restarted
+postgres_server                   one per test process (so one per xdist worker)
+├── postgres_dsn ─► database      a new database, dropped after the test
+own_postgres                      a Postgres server of the test's own (it takes a second), to be killed and restarted
+nats_server                       one per test process, for services that outlive a test; never emptied
 
-Whatever lives longer than one test (a module's service, say) must not stand on the shared NATS server, which is
-emptied between tests: start one with `posada_testkit.servers.running_nats()` instead.
+A fresh server beats an emptied one: what NATS deletes goes from the disk some time later, and comes back when a
+stream of the same name is made before that.
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ from posada_runtime.database import Database
 from posada_runtime.eventstore import EventStore
 from posada_runtime.settings import CommonSettings
 
-from posada_testkit.servers import own_database, running_nats, running_postgres, settings_for, wipe
+from posada_testkit.servers import own_database, running_nats, running_postgres, settings_for
 
 
 @pytest.fixture(scope="session")
 async def nats_server() -> AsyncIterator[NatsServer]:
-    """One NATS server for all tests of this process."""
+    """One NATS server for all tests of this process; what a test leaves there the others see."""
     async with running_nats() as server:
         yield server
 
@@ -55,16 +57,14 @@ async def own_postgres() -> AsyncIterator[PostgresServer]:
 
 
 @pytest.fixture
-async def common_settings(nats_server: NatsServer, tmp_path: Path) -> CommonSettings:
-    """Settings for the shared NATS server, which holds nothing yet."""
-    settings = settings_for(nats_server, tmp_path / "data")
-    await wipe(nats_server, settings.data)
-    return settings
+async def common_settings(own_nats: NatsServer, tmp_path: Path) -> CommonSettings:
+    """Settings for the test's own NATS server, which holds nothing yet."""
+    return settings_for(own_nats, tmp_path / "data")
 
 
 @pytest.fixture
 async def bus(common_settings: CommonSettings) -> AsyncIterator[Bus]:
-    """A connection to the shared NATS server."""
+    """A connection to the test's own NATS server."""
     async with connect(common_settings, "tests") as connected:
         yield connected
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from posada_embedded.nats import NatsConfig, NatsServer
 from posada_embedded.postgres import PostgresConfig, PostgresServer
-from posada_runtime.bus import connect
 from posada_runtime.database import Database
 from posada_runtime.settings import CommonSettings
 from pydantic import SecretStr
@@ -81,10 +80,3 @@ def settings_for(server: NatsServer, data: Path) -> CommonSettings:
         otlp_endpoint="",
         grace_seconds=3,
     )
-
-
-async def wipe(server: NatsServer, data: Path) -> None:
-    """Remove every stream, bucket and consumer of a server."""
-    async with connect(settings_for(server, data), "wipe") as bus:
-        for info in await bus.js.streams_info():
-            await bus.js.delete_stream(info.config.name or "")
