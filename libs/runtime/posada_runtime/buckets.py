@@ -12,6 +12,8 @@ from posada_contracts.errors import UnavailableError
 
 from posada_runtime.bus import Bus
 
+GONE_ALREADY = 10057
+
 
 class KeyTakenError(Exception):
     """Somebody else wrote the key first."""
@@ -108,8 +110,13 @@ class Bucket:
     async def destroy(self, key: str) -> None:
         """Remove a key and have the server overwrite its bytes on disk."""
         found = await self.entry(key)
-        if found is not None:
+        if found is None:
+            return
+        try:
             await self._bus.js.delete_msg(f"KV_{self._name}", found[1])
+        except NatsError as error:
+            if getattr(error, "err_code", None) != GONE_ALREADY:  # somebody else was faster
+                raise UnavailableError(f"bucket {self._name} does not answer") from error
 
     async def keys(self) -> list[str]:
         """Every key there is."""

@@ -128,9 +128,17 @@ class Vault:
         return _decrypt(AESGCM(key), found.data or b"", sealed.name)
 
     async def discard(self, sealed: Sealed) -> None:
-        """Remove one ciphertext that nothing refers to any more."""
-        with contextlib.suppress(ObjectNotFoundError, NotFoundError):
+        """Remove one ciphertext that nothing refers to any more. Safe to repeat.
+
+        Raises:
+            UnavailableError: the store does not answer.
+        """
+        try:
             await self._objects.delete(sealed.name)
+        except (ObjectNotFoundError, NotFoundError):
+            return
+        except NatsError as error:
+            raise UnavailableError("the store of sealed things does not answer") from error
 
     async def destroy(self, tenant: str, session_id: str) -> None:
         """Destroy the session's key: nothing it sealed can be read again. Safe to repeat."""

@@ -164,9 +164,18 @@ async def test_a_vault_without_server_says_that_a_retry_helps(own_nats: NatsServ
         vault = await Vault.open_up(bus, MASTER)
         sealed = await vault.seal(TENANT, "s1", "x", b"x", new_key=True)
         await own_nats.stop()
-        with pytest.raises(UnavailableError):
-            await vault.open(TENANT, "s1", sealed)
+        for attempt in (vault.open(TENANT, "s1", sealed), vault.discard(sealed), vault.destroy(TENANT, "s1")):
+            with pytest.raises(UnavailableError):
+                await attempt
         await own_nats.start()
+
+
+async def test_many_may_destroy_the_same_key_at_once(bus: Bus, vault: Vault) -> None:
+    for round_ in range(5):
+        sealed = await vault.seal(TENANT, f"s{round_}", "x", b"x", new_key=True)
+        await asyncio.gather(*(vault.destroy(TENANT, f"s{round_}") for _ in range(6)))
+        with pytest.raises(ForgottenError):
+            await vault.open(TENANT, f"s{round_}", sealed)
 
 
 def test_the_master_key_is_made_once_with_mode_0600(common_settings: CommonSettings) -> None:
