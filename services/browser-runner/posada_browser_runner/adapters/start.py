@@ -14,10 +14,11 @@ from posada_runtime.processes import Mark
 from posada_runtime.settings import CommonSettings
 
 from posada_browser_runner.adapters.chromium import ChromiumProcess
-from posada_browser_runner.adapters.egress import Egress, check_upstream
+from posada_browser_runner.adapters.egress import Egress
 from posada_browser_runner.adapters.find import ChromiumBinary, find_chromium
 from posada_browser_runner.adapters.login import apply_login, capture_login
 from posada_browser_runner.adapters.profiles import ProfileDir, Profiles
+from posada_browser_runner.adapters.upstream import check_upstream
 from posada_browser_runner.settings import Settings
 
 
