@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from posada_client import PosadaClient
 
-from .house import KEY, House, open_house
+from .gateway import KEY, open_house
+from .house import House
 from .terminal import Shell
 
 

@@ -123,6 +123,8 @@ def test_on_a_terminal_there_is_a_live_bar_and_a_table_that_fits(house: House, s
 
 def test_a_narrow_terminal_drops_columns_and_a_pipe_none(house: House, shell: Shell) -> None:
     house.new_session("ana", "facebook")
+    house.new_job(next(iter(house.sessions)), target="/ana")
+    assert next(iter(house.jobs)) in shell.on_terminal("jobs", "ls", columns=80).plain  # ids stay in one piece
     narrow, piped = shell.on_terminal("sessions", "ls", columns=72), shell.run("sessions", "ls")
     assert ("last activity" in narrow.plain, "status" in narrow.plain) == (False, True)
     assert "last activity" in piped.out

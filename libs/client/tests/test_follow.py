@@ -10,7 +10,8 @@ import pytest
 from posada_client import ClientError, Manner, NotRunningError, PosadaClient, PosadaProblem, WaitTimeoutError
 from posada_client.models import Job
 
-from .house import KEY, House, open_house
+from .gateway import KEY, open_house
+from .house import House
 
 
 def test_events_resume_behind_the_last_one_without_gap_or_repeat(house: House, client: PosadaClient) -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from posada_client import NoAnswerError, NotRunningError, PosadaClient, PosadaProblem
 
-from .house import KEY, House
+from .gateway import KEY
+from .house import House
 
 STATE = {"cookies": [{"name": "c_user", "value": "1", "domain": ".facebook.com"}], "origins": []}
 
@@ -35,6 +36,14 @@ def test_a_list_goes_on_over_all_pages_and_fetches_none_too_early(house: House, 
     assert len(house.asked("GET", "/v1/sessions")) == 1
     assert [session.owner for session in sessions] == ["owner1", "owner2", "owner3", "owner4"]
     assert len(house.asked("GET", "/v1/sessions")) == 3
+
+
+def test_a_session_is_found_by_owner_and_platform(house: House, client: PosadaClient) -> None:
+    made = house.new_session("ana", "facebook")["id"]
+    found = client.sessions.find("ana", "facebook")
+    assert found is not None
+    assert found.id == made
+    assert client.sessions.find("ana", "instagram") is None
 
 
 def test_a_problem_document_is_raised_with_all_it_says(client: PosadaClient) -> None:

@@ -87,8 +87,12 @@ def _tell(screen: Screen, error: ClientError) -> None:
     """The error for people on stderr, and for programs as the one document on stdout."""
     problem = error if isinstance(error, PosadaProblem) else None
     screen.say(f"{problem.detail or problem.title} ({problem.code})" if problem else str(error), "red")
-    for fault in problem.extra.get("errors") or [] if problem else []:
-        screen.say(f"  {fault.get('field')}: {fault.get('message')}")
+    faults = (
+        [f"{each.get('field')}: {each.get('message')}" for each in problem.extra.get("errors", [])] if problem else []
+    )
+    for fault in faults:
+        if fault not in str(problem):
+            screen.say(f"  {fault}")
     if problem and problem.trace_id and problem.status >= 500:
         screen.say(f"Trace: {problem.trace_id}", "dim")
     if screen.as_json:

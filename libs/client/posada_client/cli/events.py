@@ -12,6 +12,7 @@ from rich.text import Text
 from posada_client.cli.codes import Code, CommandError
 from posada_client.cli.context import Cli, here
 from posada_client.cli.screen import compact, printable, shown
+from posada_client.cli.values import LARGEST_PAGE
 from posada_client.errors import ClientError
 from posada_client.follow import Manner
 from posada_client.models import Event
@@ -28,21 +29,31 @@ def events(
     cli = here(context)
     if as_of:
         return _past(cli, session, as_of, clash=follow or after is not None)
-    for event in _chosen(cli, session, follow, after):
+    for event in _followed(cli, session, after) if follow else _past_ones(cli, session, after):
         _show(cli, event)
     return None
 
 
-def _chosen(cli: Cli, session: str, follow: bool, after: int | None) -> Iterator[Event]:
+def _followed(cli: Cli, session: str, after: int | None) -> Iterator[Event]:
+    """What happens, for as long as it takes; a connection that is lost is told of once, however often it is tried."""
+    told: list[ClientError] = []
+
+    def tell(error: ClientError | None) -> None:
+        if error is not None and not told:
+            told.append(error)
+            cli.screen.say("The connection is lost; trying again until it is back.", "yellow")
+
+    manner = Manner(patience=math.inf, on_break=tell, on_data=told.clear)
+    if session:
+        return cli.client.sessions.follow(session, after=after, manner=manner)
+    return cli.client.events.follow(after, manner=manner)
+
+
+def _past_ones(cli: Cli, session: str, after: int | None) -> Iterator[Event]:
     client = cli.client
-    if follow:
-        manner = Manner(patience=math.inf, on_break=lambda error: _tell_break(cli, error))
-        if session:
-            return client.sessions.follow(session, after=after, manner=manner)
-        return client.events.follow(after, manner=manner)
     if session:
         return (event for event in client.sessions.events(session) if event.sequence > (after or 0))
-    return client.events.list(after=after)
+    return client.events.list(after=after, page_size=LARGEST_PAGE)
 
 
 def _past(cli: Cli, session: str, as_of: str, *, clash: bool) -> None:
@@ -66,15 +77,10 @@ def _show(cli: Cli, event: Event) -> None:
     if cli.screen.as_json:
         return cli.screen.record(event)
     line = Text.assemble(
-        (f"{event.sequence:>7} ", "dim"),
+        (f"{event.sequence:>6} ", "dim"),
         (f"{shown(event.time)} ", "dim"),
-        (f"{printable(event.type):<32} ", "bold"),
+        (f"{printable(event.type):<24} ", "bold"),
         f"{printable(event.subject_id)} ",
         (printable(compact(event.data)) if event.data else "", "dim"),
     )
-    return cli.screen.out.print(line, no_wrap=True, overflow="ellipsis")
-
-
-def _tell_break(cli: Cli, error: ClientError | None) -> None:
-    if error is not None:
-        cli.screen.say("The connection is lost; trying again.", "yellow")
+    return cli.screen.out.print(line, soft_wrap=True)

@@ -14,7 +14,7 @@ from posada_client.cli.codes import Code, CommandError
 from posada_client.cli.context import Cli, here
 from posada_client.cli.progress import wait_showing, where_it_goes_on
 from posada_client.cli.screen import Column
-from posada_client.cli.values import params
+from posada_client.cli.values import LARGEST_PAGE, params
 from posada_client.errors import UnreachableError, WaitTimeoutError
 from posada_client.models import Job
 
@@ -84,7 +84,7 @@ def list_(
 ) -> None:
     """List jobs, newest first."""
     cli = here(context)
-    size = None if everything else min(limit, 200)
+    size = LARGEST_PAGE if everything else min(limit, LARGEST_PAGE)
     found = cli.client.jobs.list(session_id=session or None, state=state or None, page_size=size)
     jobs = list(islice(found, None if everything else limit))
     if cli.screen.as_json:

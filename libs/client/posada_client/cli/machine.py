@@ -67,7 +67,7 @@ def _doors(running: Running) -> list[tuple[str, str, str]]:
     host = urlsplit(running.gateway_url).hostname or "127.0.0.1"
     mqtt = f"mqtt://{host}:{running.mqtt_port}" if running.mqtt_port else ""
     doors = [
-        ("Gateway", running.gateway_url, "REST, server-sent events; /docs describes them"),
+        ("Gateway", running.gateway_url, "REST and server-sent events; /openapi.json describes them"),
         ("Playground", running.playground_url, "look-alike sites to try things on"),
         ("NATS", _bare(running.nats_url), "the bus and the event log"),
         ("MQTT", mqtt, "devices"),

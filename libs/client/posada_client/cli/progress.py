@@ -11,6 +11,14 @@ from posada_client.cli.screen import printable
 from posada_client.errors import UnreachableError
 from posada_client.models import Job
 
+_SAID = {
+    "queued": "is queued",
+    "running": "is running",
+    "succeeded": "has succeeded",
+    "failed": "has failed",
+    "cancelled": "was cancelled",
+}
+
 
 def wait_showing(cli: Cli, job: Job, timeout: float | None = None) -> Job:
     """The job when it has ended; its progress is shown on stderr meanwhile."""
@@ -49,7 +57,7 @@ def _in_lines(cli: Cli) -> Callable[[Job], None]:
     def move(job: Job) -> None:
         if job.state not in said:
             said.append(job.state)
-            cli.screen.say(f"Job {job.id} is {job.state}.")
+            cli.screen.say(f"Job {job.id} {_SAID.get(job.state, job.state)}.")
 
     return move
 

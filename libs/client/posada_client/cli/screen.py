@@ -20,6 +20,8 @@ from posada_client.decode import encode
 
 #: Columns where nothing limits them: a pipe or a file loses nothing to a narrow screen.
 _UNLIMITED = 10_000
+#: Characters between two columns.
+_GAP = 3
 _STYLES = {
     **dict.fromkeys(["active", "valid", "ok", "open", "succeeded", "imported", "yes", "equal"], "green"),
     **dict.fromkeys(["expired", "queued", "starting", "running", "exists", "warn", "unknown", "cancelled"], "yellow"),
@@ -117,7 +119,7 @@ def _console(*, stderr: bool) -> Console:
 def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int]:
     """Which columns fit side by side."""
     kept = list(range(len(columns)))
-    needed = [max(cell_len(text) for text in (columns[i].title, *(row[i] for row in cells))) + 2 for i in kept]
-    while sum(needed[i] for i in kept) > width + 2 and any(columns[i].rank for i in kept):
+    needed = [max(cell_len(text) for text in (columns[i].title, *(row[i] for row in cells))) + _GAP for i in kept]
+    while sum(needed[i] for i in kept) > width + _GAP and any(columns[i].rank for i in kept):
         kept.remove(max(kept, key=lambda i: (columns[i].rank, i)))
     return kept

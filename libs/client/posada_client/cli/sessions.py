@@ -11,7 +11,7 @@ import typer
 from posada_client.cli.codes import Code, CommandError
 from posada_client.cli.context import Cli, here
 from posada_client.cli.screen import Column
-from posada_client.cli.values import json_from, labels
+from posada_client.cli.values import LARGEST_PAGE, json_from, labels
 from posada_client.models import Session
 
 app = typer.Typer(no_args_is_help=True, help="Sessions: one per owner and platform.")
@@ -43,7 +43,7 @@ def list_(
 ) -> None:
     """List sessions, newest first."""
     cli = here(context)
-    size = None if everything else min(limit + 1, 200)
+    size = LARGEST_PAGE if everything else min(limit + 1, LARGEST_PAGE)
     found = cli.client.sessions.list(
         owner=owner or None, platform=platform or None, status=status or None, page_size=size
     )

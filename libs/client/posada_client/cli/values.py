@@ -10,6 +10,9 @@ from typing import Any
 
 from posada_client.cli.codes import Code, CommandError
 
+#: Items that the API gives at once at most.
+LARGEST_PAGE = 200
+
 
 def labels(pairs: Iterable[str]) -> dict[str, str]:
     """`k=v` pairs as a mapping. Raises CommandError."""
