@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Playwright, async_playwright
 from posada_contracts.browser import BrowserView, OpenBrowser
-from posada_contracts.errors import ProxyUnreachableError, UnavailableError
+from posada_contracts.errors import ConflictError, ProxyUnreachableError, UnavailableError
 from posada_runtime.bus import Bus, retried
 from posada_runtime.log import get_logger
 
@@ -105,6 +105,8 @@ class Browsers:
                 view = await self._bus.ask(command, timeout=OPEN_TIMEOUT_S)
             except ProxyUnreachableError as error:
                 raise BadProxyError(error.detail) from None
+            except ConflictError as error:  # two runners were asked at once: the next try finds the one that won
+                raise UnavailableError(error.detail) from None
             if view.state != "open":
                 raise UnavailableError(f"the session's browser is {view.state}")
             return view

@@ -21,7 +21,9 @@ from posada_scraper.site import Seen
 
 Record = dict[str, Any]
 Report = Callable[[int, int | None, str], Awaitable[None]]
-"""Told how many records there are, how many there will be where that is known, and a note for people."""
+"""Told how many records there are, how many there will be where that is known, and a note for people.
+
+What it is told goes into the event log in the clear: nothing of what the records say belongs into the note."""
 
 
 class GiveUpError(Exception):

@@ -126,7 +126,7 @@ class Facebook:
         await self._open(walk, "profile", who)
         record = await self._read_profile(walk.page)
         harvest.add(f"profile {record['id']}", record)
-        await harvest.tell(f"profile of {record['name']}")
+        await harvest.tell("profile read")
 
     async def _read_profile(self, page: Page) -> Record:
         async def text(name: str) -> str | None:
