@@ -122,6 +122,7 @@ class Service:
                 )
             )
         try:
+            await retried(self._house.bus.ping, FIRST_CONNECT_S)  # the server knows all subscriptions once it answers
             yield
         finally:
             await self._stop(service)
@@ -170,7 +171,7 @@ class Service:
         except errors.PosadaError as error:
             self._house.log.info("refused", message=name, code=error.code)
             await _respond_error(message, error)
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             await _respond_error(message, errors.InvalidInputError(f"{name}: {error}"))
         except Exception as error:  # whatever it was, the caller gets an answer and the log the traceback
             self._house.log.exception("handler_failed", message=name, error=type(error).__name__)
