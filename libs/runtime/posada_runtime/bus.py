@@ -50,6 +50,8 @@ class Bus:
         self.nc = nc
         self.js: JetStreamContext = nc.jetstream(timeout=5)
         self.replicas = replicas
+        self.on_reconnect: set[Callable[[], None]] = set()
+        """Called when the server is back: what lived in its memory, such as consumers, is gone."""
 
     @property
     def connected(self) -> bool:
@@ -63,6 +65,8 @@ class Bus:
             UnavailableError: no answer in time.
         """
         began = time.perf_counter()
+        if not self.connected:  # nats-py's flush returns at once then, as if all were well
+            raise errors.UnavailableError("NATS is not there just now")
         try:
             await self.nc.flush(timeout=max(1, round(timeout)))
         except NatsError as error:
@@ -171,6 +175,8 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
 
     async def reconnected() -> None:
         log.info("nats_reconnected")
+        for call in list(bus.on_reconnect):
+            call()
 
     async def failed(error: Exception) -> None:
         log.debug("nats_error", error=type(error).__name__)
@@ -194,8 +200,9 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
             raise errors.UnavailableError(f"NATS does not answer: {type(error).__name__}") from error
 
     nc = await retried(dial, FIRST_CONNECT_S)
+    bus = Bus(nc, common.nats_replicas)
     try:
-        yield Bus(nc, common.nats_replicas)
+        yield bus
     finally:
         closing = True
         with contextlib.suppress(NatsError, OSError, TimeoutError):  # a server that is away needs no farewell

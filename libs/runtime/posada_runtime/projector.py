@@ -135,7 +135,7 @@ class LiveProjector:
                     await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
-async def reached(database: Database, sequence: int, *, within_s: float = 1.0) -> bool:
+async def reached(database: Database, sequence: int, *, within_s: float = 3.0) -> bool:
     """Wait until the live read models show everything up to `sequence`."""
     deadline = asyncio.get_running_loop().time() + within_s
     pause = 0.002

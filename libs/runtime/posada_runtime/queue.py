@@ -38,7 +38,11 @@ class Delivery:
     _ack_wait_s: float
 
     async def done(self) -> None:
-        """It never comes again. Raises nothing: an acknowledgement that is lost is made up for by a redelivery."""
+        """It comes no more. Raises nothing: an acknowledgement that is lost is made up for by a redelivery.
+
+        A server that is killed forgets the acknowledgements of its last moment: whoever takes work must be able to
+        see that it is done already.
+        """
         with contextlib.suppress(NatsError, TimeoutError):
             await self._message.ack_sync(timeout=2)
 

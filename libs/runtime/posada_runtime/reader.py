@@ -71,6 +71,7 @@ class LogReader(Generic[T]):
         """Batches from one consumer, each with its last sequence, until the end or until it breaks."""
         inbox = self._bus.nc.new_inbox()
         messages = _Inbox()
+        self._bus.on_reconnect.add(messages.break_off)
         subscription = await self._bus.nc.subscribe(
             inbox, cb=messages.put, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
@@ -84,6 +85,7 @@ class LogReader(Generic[T]):
             async for numbered in self._batches_of(messages, pull):
                 yield numbered
         finally:
+            self._bus.on_reconnect.discard(messages.break_off)
             await subscription.unsubscribe()
 
     async def _batches_of(self, messages: _Inbox, pull: _Pull) -> AsyncIterator[tuple[int, list[T]]]:
@@ -134,6 +136,12 @@ class _Inbox:
     def __init__(self) -> None:
         self._waiting: deque[Msg] = deque()
         self._arrived = asyncio.Event()
+        self._broken = False
+
+    def break_off(self) -> None:
+        """The server was away, and the consumer with it."""
+        self._broken = True
+        self._arrived.set()
 
     async def put(self, message: Msg) -> None:
         self._waiting.append(message)
@@ -144,6 +152,8 @@ class _Inbox:
         while not self._waiting:
             if not wait:
                 return None
+            if self._broken:
+                raise _BrokenError
             self._arrived.clear()
             await asyncio.wait_for(self._arrived.wait(), SILENCE_S)
         return self._waiting.popleft()
