@@ -122,10 +122,20 @@ class Service:
                 )
             )
         try:
-            await retried(self._house.bus.ping, FIRST_CONNECT_S)  # the server knows all subscriptions once it answers
+            await retried(lambda: self._known(service), FIRST_CONNECT_S)
             yield
         finally:
             await self._stop(service)
+
+    async def _known(self, service: MicroService) -> None:
+        """Return when the server knows every subscription: it takes in order what one connection says.
+
+        A ping would not do: nats-py sends it ahead of what is still in its buffer.
+        """
+        try:
+            await self._house.bus.nc.request(f"$SRV.PING.{self._house.name}.{service.id}", timeout=2)
+        except NatsError as error:
+            raise errors.UnavailableError("NATS is not there just now") from error
 
     async def _stop(self, service: MicroService) -> None:
         with contextlib.suppress(NatsError, asyncio.TimeoutError):
