@@ -21,11 +21,10 @@ from urllib.parse import urlsplit, urlunsplit
 from posada_contracts.errors import PosadaError, ProxyUnreachableError
 
 from posada_browser_runner.adapters.heads import LIMIT, BadHeadError, Head, read_head, write_head
+from posada_browser_runner.adapters.reach import AddressRefusedError, Rule
 from posada_browser_runner.adapters.splice import Stream, splice
 from posada_browser_runner.adapters.upstream import (
-    AddressRefusedError,
     BadProxyError,
-    Rule,
     TargetUnreachableError,
     ThroughHttp,
     check_upstream,
@@ -57,7 +56,7 @@ class Failure:
 class Egress:
     """The way out of one browser, through the proxy `upstream` or without one.
 
-    Where `allow(host, port, address)` is false nothing goes: see `upstream.Rule`. Raises `BadProxyError`.
+    Where `allow(host, port, address)` is false nothing goes: see `reach.Rule`. Raises `BadProxyError`.
     """
 
     def __init__(self, upstream: str | None, allow: Rule | None = None) -> None:

@@ -1,7 +1,6 @@
 """Ways out of this machine: straight to the site, or through a session's own proxy.
 
-An address that a `Rule` refuses is not connected to. The address checked is the very address connected to, so a name
-that changes its mind between the two gains nothing.
+What a `Rule` refuses is not connected to, be it the site or the proxy.
 """
 
 from __future__ import annotations
@@ -9,24 +8,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
-import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from posada_contracts.errors import InvalidInputError, PosadaError, ProxyUnreachableError
 
-from posada_browser_runner.adapters.heads import LIMIT, BadHeadError, read_head, write_head
+from posada_browser_runner.adapters.heads import BadHeadError, read_head, write_head
+from posada_browser_runner.adapters.reach import AddressRefusedError, Rule, connect, literal, why
 from posada_browser_runner.adapters.splice import Stream
 
-#: Whether (host, port, address) may be reached. Asked for whatever this machine connects to itself, a proxy included;
-#: for what lies behind a proxy, too, and then the address is "" unless the host is one: the proxy resolves names.
-Rule = Callable[[str, int, str], bool]
 Scheme = Literal["http", "https", "socks5"]
 _PORTS = {"http": 80, "https": 443, "socks5": 1080}
-_PER_ADDRESS_S = 5.0
 _SOCKS5 = 5
 _SOCKS_REPLIES = {
     1: "it failed",
@@ -47,12 +41,6 @@ class TargetUnreachableError(PosadaError):
     """The site cannot be reached."""
 
     status, retry = 502, True
-
-
-class AddressRefusedError(PosadaError):
-    """This address may not be reached from here."""
-
-    status = 403
 
 
 class Route(Protocol):
@@ -127,36 +115,6 @@ async def check_upstream(url: str, timeout: float = 5.0) -> None:
         raise ProxyUnreachableError(f"{Upstream.parse(url)} has not answered within {timeout:g} s.") from None
 
 
-async def connect(host: str, port: int, rule: Rule | None, tls: ssl.SSLContext | None = None) -> Stream:
-    """Connect to the first of the host's addresses that may be reached and answers.
-
-    Raises `AddressRefusedError`, or `OSError` when none answers.
-    """
-    addresses = await _resolve(host, port)
-    allowed = [address for address in addresses if rule is None or rule(host, port, address)]
-    if addresses and not allowed:
-        raise AddressRefusedError(f"{host}:{port} may not be reached from here.")
-    problem: OSError = OSError(f"{host} has no address")
-    for address in allowed:
-        try:
-            async with asyncio.timeout(_PER_ADDRESS_S):
-                name = host if tls else None
-                return Stream(*await asyncio.open_connection(address, port, ssl=tls, server_hostname=name, limit=LIMIT))
-        except OSError as error:
-            problem = error
-    raise problem
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    """Raises `OSError`. Names below `localhost` are this machine, as browsers have it."""
-    name = "localhost" if host.lower().rstrip(".").endswith(".localhost") else host
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a label that is empty or too long
-        raise OSError(f"{host} is no name") from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
 @dataclass
 class Direct:
     """No proxy."""
@@ -170,7 +128,7 @@ class Direct:
         try:
             return await connect(host, port, self.rule)
         except OSError as error:
-            raise TargetUnreachableError(f"{host}:{port} cannot be reached: {_why(error)}") from error
+            raise TargetUnreachableError(f"{host}:{port} cannot be reached: {why(error)}") from error
 
     async def plain(self, host: str, port: int) -> Stream:
         """The same."""
@@ -183,7 +141,7 @@ class _Proxied:
     rule: Rule | None
 
     def _check_target(self, host: str, port: int) -> None:
-        if self.rule is not None and not self.rule(host, port, _literal(host)):
+        if self.rule is not None and not self.rule(host, port, literal(host)):
             raise AddressRefusedError(f"{host}:{port} may not be reached from here.")
 
     async def _connect(self) -> Stream:
@@ -191,7 +149,7 @@ class _Proxied:
         try:
             return await connect(self.proxy.host, self.proxy.port, self.rule, tls)
         except OSError as error:
-            raise self._unreachable(_why(error)) from error
+            raise self._unreachable(why(error)) from error
 
     def _unreachable(self, why: str) -> ProxyUnreachableError:
         return ProxyUnreachableError(f"{self.proxy} cannot be used: {why}")
@@ -294,20 +252,8 @@ class ThroughSocks(_Proxied):
 
 
 def _socks_address(host: str) -> bytes:
-    literal = _literal(host)
-    if literal:
-        packed = ipaddress.ip_address(literal).packed
+    if address := literal(host):
+        packed = ipaddress.ip_address(address).packed
         return (b"\x01" if len(packed) == 4 else b"\x04") + packed
     name = host.encode("idna")[:255]
     return b"\x03%c%b" % (len(name), name)
-
-
-def _literal(host: str) -> str:
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return ""
-
-
-def _why(error: Exception) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)

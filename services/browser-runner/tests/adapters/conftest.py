@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from posada_browser_runner.adapters.chromium import ChromiumProcess
 from posada_browser_runner.adapters.find import ChromiumBinary, ChromiumNotFoundError, find_chromium
-from posada_runtime.processes import Mark
+from posada_runtime.processes import Mark, end_exactly, orphans
 
 DEBIANS = {"shell": "/usr/lib/chromium/chromium-headless-shell", "chrome": "/usr/lib/chromium/chromium"}
 
@@ -77,14 +77,17 @@ class Keeper:
 
 
 @asynccontextmanager
-async def run_keeper(*arguments: str) -> AsyncIterator[Keeper]:
+async def run_keeper(house: str, *arguments: str) -> AsyncIterator[Keeper]:
     program = str(Path(__file__).with_name("keeper_program.py"))
-    process = await asyncio.create_subprocess_exec(sys.executable, program, *arguments, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, program, house, *arguments, stdout=asyncio.subprocess.PIPE
+    )
     one = Keeper(process)
     try:
         yield one
     finally:
         await one.kill()
+        await end_exactly(orphans(house), 5)
 
 
 @pytest.fixture
