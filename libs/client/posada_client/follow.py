@@ -68,10 +68,10 @@ class Follower:
                 yield from self._connection()
                 if not self._over:
                     self._endure(None)
+                if self._over or finished():
+                    return
             except (PosadaProblem, UnreachableError) as error:
                 self._endure(error)
-            if self._over or finished():
-                return
 
     def _connection(self) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from posada_client.decode import decode
-from posada_client.errors import UnexpectedAnswerError, WaitTimeoutError
+from posada_client.errors import UnexpectedAnswerError, UnreachableError, WaitTimeoutError
 from posada_client.follow import Follower, Manner
 from posada_client.models import Event, Job, Progress
 from posada_client.transport import Ask, Transport, segment
@@ -136,9 +136,21 @@ class _Waiting:
                 if _ends(event):
                     break
                 self._take(event)
-        while not self._job.finished and not self._look(job_id).finished:
-            time.sleep(_SETTLING)
+        self._settle(job_id, patience)
         return self._job
+
+    def _settle(self, job_id: str, patience: float) -> None:
+        """Look until the job shows the end that its events have told of already."""
+        answered_at = time.monotonic()
+        while not self._job.finished:
+            try:
+                self._look(job_id)
+                answered_at = time.monotonic()
+            except UnreachableError:
+                if time.monotonic() - answered_at > patience:
+                    raise
+            if not self._job.finished:
+                time.sleep(_SETTLING)
 
     def _look(self, job_id: str) -> Job:
         self._check()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -109,14 +108,9 @@ def _until_ready(house: House) -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and house.process.poll() is None:
         try:
-            if house.run["ready"]:
+            if house.run["ready"] and house.pid("onebox") == house.process.pid:
                 return
         except (OSError, ValueError):
             pass
         time.sleep(0.05)
     raise AssertionError(f"the house did not come up:\n{(house.data / 'onebox.log').read_text()[-4000:]}")
-
-
-def digest(records: list[dict[str, Any]]) -> str:
-    """A hash of records, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(json.dumps(r, sort_keys=True) for r in records)).encode()).hexdigest()
