@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from posada_runtime.telemetry import traced
 from starlette.types import ASGIApp
 
@@ -55,7 +56,7 @@ def routes(house: House) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.house = house
-    problems.install(app)
+    problems.install(app, [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)])
     for router in ROUTERS:
         app.include_router(router)
     return app

@@ -9,11 +9,12 @@ import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
-from posada_contracts.errors import ConflictError, IdempotencyError, PosadaError
+from posada_contracts.errors import ConflictError, IdempotencyError, PosadaError, UnavailableError
 from posada_contracts.ids import derived_id, new_id
 from posada_runtime.buckets import Bucket, KeyTakenError
 from starlette.responses import Response
@@ -102,15 +103,15 @@ class Answers:
     async def release(self, use: Use, revision: int, *, surely_nothing_done: bool) -> None:
         """Let the next try begin; with the same body only, unless surely nothing was done."""
         if surely_nothing_done:
-            await self._bucket.delete(use.name, revision)
+            with suppress(UnavailableError):
+                await self._bucket.delete(use.name, revision)
         else:
             await self._write(use, revision, Entry(use.fingerprint, 0))
 
     async def _write(self, use: Use, revision: int, entry: Entry) -> None:
-        try:
+        """Not to be able to is no harm: a repeated try does the same again under the same ids."""
+        with suppress(KeyTakenError, UnavailableError):
             await self._bucket.update(use.name, msgspec.json.encode(entry), revision)
-        except KeyTakenError:  # this try was thought dead and another took over: the two did the same
-            return
 
 
 class Once:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from posada_contracts.errors import PosadaError
 from posada_runtime.telemetry import current_trace_id
 from pydantic import BaseModel, ConfigDict
@@ -126,16 +127,18 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Every method of the address: the framework itself names only those of the first route that matches."""
-    matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
+    routes: Sequence[APIRoute] = request.app.state.routes
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
 async def _internal(_: Request, __: Exception) -> Response:
     return problem(500, PosadaError.code, str(PosadaError.__doc__))
 
 
-def install(app: FastAPI) -> None:
-    """Let `app` answer every error as a problem document."""
+def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
+    """Let `app`, which is made of `routes`, answer every error as a problem document."""
+    app.state.routes = routes
     app.add_exception_handler(PosadaError, _posada_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

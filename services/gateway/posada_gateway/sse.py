@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from posada_gateway.accept import SSE
+from posada_gateway.ending import end
 
-_FIRST = b"retry: 2000\n\n"
+_RETRY = b"retry: 2000\n"
 _HEARTBEAT = b": still here\n\n"
+_AHEAD = 64
+"""Messages read ahead of a slow client; the log is read no faster than that."""
+
+
+def beginning(id_: int) -> bytes:
+    """What a stream begins with: where it stands, so that a client cut off before the first event resumes there."""
+    return _RETRY + b"id: %d\n\n" % id_
 
 
 def message(id_: int, event: str, data: bytes) -> bytes:
@@ -32,34 +41,36 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the messages end, the client is gone, or the server stops."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        pump = asyncio.create_task(self._pump(send))
+        waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+        reading = asyncio.create_task(self._read(waiting))
+        sending = asyncio.create_task(self._send(waiting, send))
         others = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._stopping.wait())]
         try:
-            await asyncio.wait([pump, *others], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([sending, *others], return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and (error := reading.exception()) is not None:
+                raise error
         finally:
-            for task in (pump, *others):
-                task.cancel()
-            outcome, *_ = await asyncio.gather(pump, *others, return_exceptions=True)
-            await self._messages.aclose()
-        if isinstance(outcome, Exception):
-            raise outcome
+            await end(reading, sending, *others)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pump(self, send: Send) -> None:
-        await send({"type": "http.response.body", "body": _FIRST, "more_body": True})
-        coming = asyncio.ensure_future(anext(self._messages, None))
+    async def _read(self, waiting: asyncio.Queue[bytes | None]) -> None:
         try:
-            while True:
-                done, _ = await asyncio.wait([coming], timeout=self._heartbeat)
-                chunk = coming.result() if done else _HEARTBEAT
-                if chunk is None:
-                    return
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                if done:
-                    coming = asyncio.ensure_future(anext(self._messages, None))
+            async with aclosing(self._messages):
+                async for chunk in self._messages:
+                    await waiting.put(chunk)
         finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+            await waiting.put(None)
+
+    async def _send(self, waiting: asyncio.Queue[bytes | None], send: Send) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._heartbeat):
+                    chunk = await waiting.get()
+            except TimeoutError:
+                chunk = _HEARTBEAT
+            if chunk is None:
+                return
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:

@@ -15,7 +15,7 @@ from posada_runtime.eventstore import EventStore
 from posada_runtime.wire import Recorded
 
 from posada_gateway.house import House
-from posada_gateway.sse import EventStream, message
+from posada_gateway.sse import EventStream, beginning, message
 from posada_gateway.views import EventPage, EventView
 
 PAGE_SECONDS = 15.0
@@ -149,6 +149,7 @@ def stream(
     """All events after a position, then those to come; it ends behind the `last` one, if there is such a thing."""
 
     async def messages() -> AsyncGenerator[bytes]:
+        yield beginning(after)
         log: AsyncIterator[Recorded] = house.store.read(*subjects, after=after, follow=True)
         async for recorded in log:
             if shown(recorded):

@@ -8,6 +8,7 @@ from posada_contracts.job import JobCancelled, JobFailed, JobSucceeded
 from posada_contracts.streams import of_aggregate
 from posada_runtime.wire import Recorded
 
+from posada_gateway.ending import end
 from posada_gateway.house import House
 
 
@@ -30,6 +31,4 @@ async def job_ended(house: House, tenant: str, job_id: str, seconds: float) -> b
         await asyncio.wait([ended, stopped], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return ended.done() and ended.exception() is None
     finally:
-        for task in (ended, stopped):
-            task.cancel()
-        await asyncio.gather(ended, stopped, return_exceptions=True)
+        await end(ended, stopped)

@@ -51,10 +51,13 @@ async def session_events(
     last_event_id: LastEventId = None,
     after: After = None,
 ) -> Response:
-    """A session's audit trail, oldest first. With `as_of` also its state as it was; as a stream it goes on."""
+    """A session's audit trail, oldest first. With `as_of` also its state as it was; as a stream it goes on.
+
+    An erased session still has one.
+    """
     media_type = best(accept, JSON, SSE)
     until = trail.moment(as_of) if as_of is not None else None
-    await house.ask(GetSession(tenant=who.tenant, session_id=id))
+    await house.ask(GetSession(tenant=who.tenant, session_id=id, as_of_sequence=await trail.end(house)))
     subjects = about_session(who.tenant, id)
     if media_type == SSE:
         if until is not None:

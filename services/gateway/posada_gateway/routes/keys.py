@@ -7,11 +7,12 @@ from typing import Annotated
 import msgspec
 from fastapi import Query
 from posada_contracts.access import IssueKey, KeyView, RevokeKey
-from posada_contracts.errors import ConflictError, ForbiddenError, NotFoundError
+from posada_contracts.errors import ConflictError, ForbiddenError, NotFoundError, UnauthorizedError
 from starlette.responses import Response
 
 from posada_gateway.access import Admin, TheHouse, keyed_router
 from posada_gateway.answering import OnceOnly, answer
+from posada_gateway.house import House
 from posada_gateway.keyring import Caller, spelled
 from posada_gateway.models import NewApiKey
 from posada_gateway.problems import answers, of_error
@@ -41,32 +42,41 @@ async def issue_key(body: NewApiKey, house: TheHouse, who: Admin, once: OnceOnly
             tenant=tenant, actor=who.actor, command_id=once.id("command"), role=body.role, label=body.label
         )
         new = await house.ask(command)
-        await house.ring.wait_until(lambda ring: ring.get(new.key.id) is not None, KNOWN_SECONDS)
-        return answer(_issued(new.key, new.secret), 201)
+        key = spelled(new.key.id, new.secret)
+        if await house.ring.wait_until(lambda ring: ring.get(new.key.id) is not None, KNOWN_SECONDS):
+            _check_opens(house, key, new.key.id)
+        return answer(_issued(new.key, key), 201)
 
     return await once(make, kept=_without_secret)
 
 
-def _issued(key: KeyView, secret: str) -> IssuedKey:
+def _check_opens(house: House, key: str, id_: str) -> None:
+    """A key that an earlier, broken-off try issued has another secret, which nobody knows any more."""
+    try:
+        house.ring.caller(key)
+    except UnauthorizedError as error:
+        raise _already_issued(id_) from error
+
+
+def _already_issued(id_: str) -> ConflictError:
+    detail = "This request has issued a key already, and a key is told only once. Revoke it and issue another."
+    return ConflictError(detail, key_id=id_)
+
+
+def _issued(key: KeyView, spelled_out: str) -> IssuedKey:
     return IssuedKey(
         id=key.id,
         tenant=key.tenant,
         role=key.role,
         label=key.label,
         created_at=key.created_at,
-        key=spelled(key.id, secret),
+        key=spelled_out,
     )
 
 
 def _without_secret(issued: Response) -> Response:
     """What is kept for a repeated request: that the key was issued, and no more."""
-    id_ = msgspec.json.decode(bytes(issued.body), type=IssuedKey).id
-    return of_error(
-        ConflictError(
-            "This request has issued a key already, and a key is told only once. Revoke it and issue another.",
-            key_id=id_,
-        )
-    )
+    return of_error(_already_issued(msgspec.json.decode(bytes(issued.body), type=IssuedKey).id))
 
 
 @router.get("/v1/keys", response_model=KeyPage, responses=answers(400, 422))
