@@ -90,6 +90,7 @@ class Registry:
     made_by: dict[str, str] = field(default_factory=dict)
     heard: list[Any] = field(default_factory=list)
     pause: float = 0
+    secret_told: str = ""
 
     async def create(self, command: session.CreateSession) -> session.SessionView:
         self.heard.append(command)
@@ -127,7 +128,9 @@ class Registry:
         hash_ = hashlib.sha256(secret.encode()).hexdigest()
         said: dict[str, Any] = {"tenant": command.tenant, "role": command.role, "label": command.label}
         await self.log.add(access.KeyIssued, command.tenant, id_, hash=hash_, **said)
-        return access.NewKey(key=access.KeyView(id=id_, created_at=BEGAN, revoked=False, **said), secret=secret)
+        return access.NewKey(
+            key=access.KeyView(id=id_, created_at=BEGAN, revoked=False, **said), secret=self.secret_told or secret
+        )
 
     async def revoke(self, command: access.RevokeKey) -> access.KeyView:
         await self.log.add(access.KeyRevoked, command.tenant, command.key_id)
