@@ -18,15 +18,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 from posada_contracts.house import RegistryHealth, RunnerHealth, ScraperHealth
-from posada_contracts.job import GetJob, JobEvent, JobView, RequestJob
+from posada_contracts.job import JobEvent, JobView, RequestJob
 from posada_contracts.session import CreateSession, SessionView
 from posada_contracts.streams import of_aggregate
 from posada_embedded.nats import NatsServer
 from posada_playground.child import Playground, running
-from posada_runtime.bus import Bus, connect
+from posada_runtime.bus import Bus, connect, retried
 from posada_runtime.eventstore import EventStore
 from posada_runtime.processes import end_exactly, find_marked
 from posada_runtime.settings import CommonSettings
+from posada_scraper.domain import Job
+from posada_scraper.views import view_of
 from posada_testkit.faults import wait_until
 from posada_testkit.servers import own_directory, running_nats, settings_for
 
@@ -159,6 +161,7 @@ class House:
             "POSADA_SCRAPER_RETRY_S": "0.1",
             "POSADA_SCRAPER_MAX_ATTEMPTS": "3",
             "PYTHONPATH": str(self.plugins),
+            "PYTHONFAULTHANDLER": "1",
             **{f"POSADA_{name}": str(value) for name, value in settings.items()},
         }
         before = self.log.read_text().count('"serving"') if self.log.exists() else 0
@@ -185,8 +188,10 @@ class House:
         return await self.bus.ask(command)
 
     async def job(self, job_id: str) -> JobView:
-        """As it is now."""
-        return await self.bus.ask(GetJob(tenant=TENANT, job_id=job_id), patience=10)
+        """As it is now, from the log: whoever is frozen or dead is not asked."""
+        loaded = await retried(lambda: self.store.load(Job, TENANT, job_id), 10)
+        assert loaded.aggregate is not None
+        return view_of(loaded.aggregate)
 
     async def until(self, job: JobView, true: Callable[[JobView], object], what: str, within_s: float = 60) -> JobView:
         """The job, when something is true of it."""
@@ -224,12 +229,20 @@ class House:
     def end(self) -> None:
         """SIGTERM to every service that lives, scrapers first."""
         for module in reversed(HEALTH):
-            for process in self.processes.get(module, []):
-                if process.poll() is None:
-                    process.send_signal(signal.SIGCONT)
-                    process.terminate()
-            for process in self.processes.get(module, []):
-                process.wait(timeout=30)
+            living = [each for each in self.processes.get(module, []) if each.poll() is None]
+            for process in living:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+            for process in living:
+                self._see_off(module, process)
+
+    def _see_off(self, module: str, process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # faulthandler writes where it stands
+            process.wait(timeout=10)
+            raise AssertionError(f"{module} does not end:\n{self.log.read_text()[-4000:]}") from None
 
     async def __aenter__(self) -> Self:
         for module in HEALTH:

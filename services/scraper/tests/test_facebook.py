@@ -120,13 +120,12 @@ async def test_the_doctor_finds_every_selector_of_the_data_file(playground: Play
     assert all(record["hits"] > 0 for record in records if record["name"] == "card")
 
 
-async def test_a_second_look_adds_only_what_is_missing(playground: Playground, context: Any) -> None:
+async def test_a_second_look_takes_nothing_twice(playground: Playground, context: Any) -> None:
     harvest = Harvest(Told())
     pages = await context(playground)
     await at(playground).scrape(Order("friends", "mateo.ibarra"), await pages.new_page(), harvest)
-    del harvest.records[10:]
     await at(playground).scrape(Order("friends", "mateo.ibarra"), await pages.new_page(), harvest)
-    assert len(harvest.records) == 10  # those that were dropped are known, and not taken twice
+    assert len(harvest.records) == 48
 
 
 @pytest.mark.parametrize(("fault", "code"), [("expire", "login_expired"), ("lock", "account_banned")])

@@ -77,7 +77,8 @@ async def test_a_worker_that_is_told_to_stop_gives_its_job_back(house: Any) -> N
     await house.start("posada_scraper")
     await leaves(leaving)
     job = await house.ended(job)
-    assert (job.state, job.attempt, job.records) == ("succeeded", 2, 340)
+    assert (job.state, job.records) == ("succeeded", 340)
+    assert job.attempt >= 2
 
 
 async def test_a_frozen_worker_that_wakes_up_too_late_changes_nothing(house: Any) -> None:

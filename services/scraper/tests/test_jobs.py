@@ -150,7 +150,8 @@ async def test_a_request_repeated_is_the_job_there_is(house: Any) -> None:
     first = await house.bus.ask(command)
     again = await house.bus.ask(RequestJob(tenant=TENANT, job_id=command.job_id, session_id=session.id, kind="doctor"))
     assert (again.id, again.kind) == (first.id, "check")
-    await house.ended(first)
+    ended = await house.ended(first)
+    assert await house.bus.ask(GetJob(tenant=TENANT, job_id=first.id)) == ended
     assert (await house.said(first)).count("JobRequested") == 1
 
 
