@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -17,7 +18,16 @@ else:
     Connection = asyncpg.Connection
 Row = asyncpg.Record
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut in the middle of an operation
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 """What a server that is stopped, starting or killed looks like from here."""
 
 IN_CHANGE = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InvalidCachedStatementError)
@@ -30,6 +40,7 @@ class Database:
     def __init__(self, dsn: str, size: int = 8) -> None:
         self._dsn, self._size = dsn, size
         self._pool: asyncpg.Pool | None = None
+        self._making = asyncio.Lock()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -39,12 +50,18 @@ class Database:
             UnavailableError: the server is away.
         """
         try:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=self._size, timeout=3)
-            async with self._pool.acquire(timeout=3) as connection:
+            pool = await self._open()
+            async with pool.acquire(timeout=3) as connection:
                 yield connection
         except AWAY as error:
             raise UnavailableError("the database does not answer") from error
+
+    async def _open(self) -> asyncpg.Pool:
+        async with self._making:  # of two first users at once, one would leave a pool behind that nobody closes
+            if self._pool is None:
+                # a pool that shall keep connections open tells every try on a server that is away on stderr
+                self._pool = await asyncpg.create_pool(self._dsn, min_size=0, max_size=self._size, timeout=3)
+            return self._pool
 
     async def fetch(self, query: str, *args: object) -> list[Row]:
         """Rows of a query. One that falls into a swap of the read models is asked again.
