@@ -25,7 +25,7 @@ from eventsourcing.utils import register_topic
 
 Reply = TypeVar("Reply")
 
-TOKEN = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What may stand for one placeholder of a subject: no dot, no wildcard, no space."""
 
 
@@ -127,7 +127,7 @@ def token(value: str) -> str:
     Raises:
         BadSubjectTokenError: it may not.
     """
-    if not TOKEN.match(value):
+    if not TOKEN.fullmatch(value):
         raise BadSubjectTokenError(
             f"{value!r} may not stand in a subject: use letters, digits, '_' and '-' (64 at most)"
         )
