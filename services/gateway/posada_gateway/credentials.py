@@ -40,6 +40,9 @@ _Text = Annotated[str, Field(max_length=65536)]
 _CookieText = Annotated[str, Field(max_length=8192, pattern=r"^[^\x00-\x08\x0a-\x1f\x7f;]*$")]
 
 
+_Domain = Annotated[str, Field(max_length=255, json_schema_extra={"pattern": f"^({_HOST.pattern})$"})]
+
+
 def _same_site(value: Any) -> Any:
     """The spelling of Playwright, from that of browser extensions."""
     if value is None:
@@ -54,8 +57,10 @@ class Cookie(BaseModel):
 
     name: Annotated[_CookieText, Field(min_length=1)]
     value: _CookieText
-    url: Annotated[str, Field(max_length=2048)] | None = None
-    domain: Annotated[str, Field(max_length=255)] | None = Field(default=None, validate_default=True)
+    url: Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"})] | None = None
+    domain: _Domain | None = Field(default=None, validate_default=True)
+        default=None, validate_default=True
+    )
     path: Annotated[_CookieText, Field(pattern="^/")] | None = None
     expires: float | None = None
     expirationDate: float | None = None  # noqa: N815 - the name is the browser extensions'

@@ -50,6 +50,10 @@ class SessionChange(Body):
 class NewJob(Body):
     """Work to queue on a session, named by its id or by its owner and platform."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["session_id"]}, {"required": ["owner", "platform"]}]}
+    )
+
     session_id: str | None = None
     owner: Owner | None = None
     platform: Platform | None = None

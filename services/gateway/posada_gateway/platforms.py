@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import get_args
 
 from posada_contracts.errors import InvalidInputError, OutcomeUnknownError, UnavailableError
-from posada_contracts.job import ListPlatforms, PlatformView
+from posada_contracts.job import Kind, ListPlatforms, PlatformView
 from posada_runtime.bus import Bus
 
 FRESH_SECONDS = 5.0
+NEED_TARGET = frozenset(get_args(Kind)) - {"check"}
 
 
 class Platforms:
@@ -53,6 +55,8 @@ class Platforms:
     async def check_kind(self, tenant: str, platform: str, kind: str, target: str) -> None:
         """Whether jobs of this kind can be done on the platform, and have the target they need.
 
+        What a platform's own kinds need is for it to say.
+
         Raises:
             InvalidInputError: no such kind there, or no target.
             UnavailableError: see `known`.
@@ -61,6 +65,6 @@ class Platforms:
         if kind not in kinds:
             message = f"this platform has no such kind; it has: {', '.join(kinds)}"
             raise InvalidInputError(message, known=kinds, errors=[{"field": "kind", "message": message}])
-        if not target and kind != "check":
-            message = "every kind but `check` needs a target"
+        if not target and kind in NEED_TARGET:
+            message = "this kind needs a target"
             raise InvalidInputError(message, errors=[{"field": "target", "message": message}])

@@ -19,8 +19,9 @@ from posada_gateway.sse import EventStream, beginning, message
 from posada_gateway.views import EventPage, EventView
 
 PAGE_SECONDS = 15.0
-_POSITION = re.compile(r"[0-9]{1,18}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+POSITION = r"^[0-9]{1,18}$"
+TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+_POSITION, _TIME = re.compile(POSITION[1:-1]), re.compile(TIME[1:-1])
 _NOT_DATA = ("originator_id", "originator_version", "originator_topic", "timestamp", "hash")
 
 Shown = Callable[[Recorded], bool]

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, Field, JsonValue
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CURSOR = re.compile(r"[A-Za-z0-9_=.~+/-]{1,512}")
+_CURSOR = r"^[A-Za-z0-9_=.~+/-]{1,512}$"
+_PROXY = r"^(http|https|socks5)://[!-.0-~]+:[0-9]{1,5}/?$"
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _PROXY_SCHEMES = ("http", "https", "socks5")
 _MAX_INTEGER = 2**53
@@ -28,9 +29,9 @@ def uuid_or_404(value: str) -> str:
     return value.lower()
 
 
-def given_cursor(value: str) -> str:
+def _maybe_cursor(value: str | None) -> str | None:
     """A cursor that could be one of ours."""
-    if not _CURSOR.fullmatch(value):
+    if value is not None and not re.fullmatch(_CURSOR[1:-1], value):
         raise BadCursorError
     return value
 
@@ -89,9 +90,17 @@ Line = Annotated[str, Field(max_length=512, pattern=_NO_CONTROL)]
 LabelName = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_CONTROL)]
 LabelValue = Annotated[str, Field(max_length=256, pattern=_NO_CONTROL)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=32)]
-ProxyUrl = Annotated[str, Field(max_length=2048), AfterValidator(proxy_url)]
+ProxyUrl = Annotated[str, Field(max_length=2048, json_schema_extra={"pattern": _PROXY}), AfterValidator(proxy_url)]
 Params = Annotated[dict[str, JsonValue], Field(max_length=64), AfterValidator(storable)]
 
 Id = Annotated[str, Path(json_schema_extra={"format": "uuid"}), AfterValidator(uuid_or_404)]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before")]
+Cursor = Annotated[
+    str | None,
+    Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": _CURSOR}),
+    AfterValidator(_maybe_cursor),
+]
+    str | None,
+    Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": _CURSOR}),
+    AfterValidator(_maybe_cursor),
+]
 Limit = Annotated[int, Query(ge=1, le=200)]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
+import json
+import os
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,10 +50,10 @@ async def process(common: CommonSettings) -> AsyncIterator[Platform]:
         yield process
 
 
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+async def until(holds: Callable[[], Any], seconds: float = 20, equals: Any = True) -> None:
     """Wait for a state that nothing tells of."""
     deadline = time.monotonic() + seconds
-    while not holds():
+    while (await found if inspect.isawaitable(found := holds()) else found) != equals:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
 
@@ -74,6 +78,46 @@ class Log:
         stored = await self._store.append(event, Command(tenant=tenant, actor="test"), tail)
         self._tails[place] = (version + 1, Tail(stored.sequence, stored.digest))
         return stored.sequence
+
+
+@pytest.fixture
+def log_of() -> Callable[[EventStore], Log]:
+    return Log
+
+
+@dataclass(frozen=True)
+class Running:
+    """A gateway as a process of its own."""
+
+    process: asyncio.subprocess.Process
+
+    async def url(self) -> str:
+        """Where it serves, as it says itself."""
+        assert self.process.stdout is not None
+        line = await asyncio.wait_for(self.process.stdout.readline(), 30)
+        return str(json.loads(line)["url"])
+
+
+@asynccontextmanager
+async def running(common: CommonSettings, **env: str) -> AsyncIterator[Running]:
+    own = {"POSADA_NATS_URL": common.nats_url.get_secret_value(), "POSADA_GATEWAY_PORT": "0", **env}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "posada_gateway"),
+        env={**os.environ, **own},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Running(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+def gateway_process() -> Callable[..., Any]:
+    return running
 
 
 @pytest.fixture(scope="session")

@@ -4,40 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
 from posada_gateway.settings import GatewaySettings, OpenDoorError
 from posada_runtime.settings import CommonSettings
-
-
-@asynccontextmanager
-async def gateway_process(common: CommonSettings, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {
-        **os.environ,
-        "POSADA_NATS_URL": common.nats_url.get_secret_value(),
-        "POSADA_GATEWAY_PORT": "0",
-        **env,
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "posada_gateway",
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
@@ -51,20 +24,20 @@ def test_loopback_addresses_may_stand_open(host: str) -> None:
     GatewaySettings(host=host, auth="off").check_door()
 
 
-async def test_it_refuses_to_start_as_an_open_door(common: CommonSettings) -> None:
-    async with gateway_process(common, POSADA_AUTH="off", POSADA_GATEWAY_HOST="0.0.0.0") as process:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 2
+async def test_it_refuses_to_start_as_an_open_door(common: CommonSettings, gateway_process: Any) -> None:
+    async with gateway_process(common, POSADA_AUTH="off", POSADA_GATEWAY_HOST="0.0.0.0") as gateway:
+        out, err = await asyncio.wait_for(gateway.process.communicate(), 30)
+    assert gateway.process.returncode == 2
     assert out == b""
     assert b"loopback" in err
     assert b"Traceback" not in err
 
 
-async def test_it_says_where_it_serves_and_stops_at_once_with_streams_open(common: CommonSettings) -> None:
-    async with gateway_process(common, POSADA_AUTH="off") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        url = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["url"]
+async def test_it_says_where_it_serves_and_stops_at_once_with_streams_open(
+    common: CommonSettings, gateway_process: Any
+) -> None:
+    async with gateway_process(common, POSADA_AUTH="off") as gateway:
+        process, url = gateway.process, await gateway.url()
         async with (
             httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client,
             client.stream("GET", "/v1/events?after=0", headers={"Accept": "text/event-stream"}) as stream,

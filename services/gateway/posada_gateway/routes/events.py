@@ -27,9 +27,22 @@ from posada_gateway.waiting import ends_job
 
 router = keyed_router("events")
 Accept = Annotated[str | None, Header(include_in_schema=False)]
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="Goes on behind this event")]
-After = Annotated[str | None, Query(description="As `Last-Event-ID`, for clients that cannot set headers")]
-AsOf = Annotated[str | None, Query(description="A time with its zone, or a sequence number")]
+_POSITION = {"pattern": trail.POSITION}
+LastEventId = Annotated[
+    str | None,
+    Header(alias="Last-Event-ID", description="Goes on behind this event", json_schema_extra=_POSITION),
+]
+After = Annotated[
+    str | None,
+    Query(description="As `Last-Event-ID`, for clients that cannot set headers", json_schema_extra=_POSITION),
+]
+AsOf = Annotated[
+    str | None,
+    Query(
+        description="A time with its zone, or a sequence number",
+        json_schema_extra={"pattern": f"{trail.POSITION}|{trail.TIME}"},
+    ),
+]
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {SSE: {"schema": {"type": "string"}}}},
