@@ -59,8 +59,6 @@ class Cookie(BaseModel):
     value: _CookieText
     url: Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"})] | None = None
     domain: _Domain | None = Field(default=None, validate_default=True)
-        default=None, validate_default=True
-    )
     path: Annotated[_CookieText, Field(pattern="^/")] | None = None
     expires: float | None = None
     expirationDate: float | None = None  # noqa: N815 - the name is the browser extensions'

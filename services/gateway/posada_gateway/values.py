@@ -99,8 +99,4 @@ Cursor = Annotated[
     Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": _CURSOR}),
     AfterValidator(_maybe_cursor),
 ]
-    str | None,
-    Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": _CURSOR}),
-    AfterValidator(_maybe_cursor),
-]
 Limit = Annotated[int, Query(ge=1, le=200)]
