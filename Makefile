@@ -24,7 +24,7 @@ help:  ## this list
 $(STAMP): constraints.txt $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(EDITABLE) $(TOOLS)
 	@touch $@
 
@@ -52,7 +52,7 @@ lint: setup  ## style, types, who imports whom, generated documents
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy $(foreach package,$(PACKAGES),$(wildcard $(package)/posada_*))
-	@$(BIN)/lint-imports --no-cache >/tmp/posada-lint-imports.$$$$ || { cat /tmp/posada-lint-imports.$$$$; rm /tmp/posada-lint-imports.$$$$; exit 1; }; rm -f /tmp/posada-lint-imports.$$$$
+	@said=$$($(BIN)/lint-imports --no-cache) || { echo "$$said"; exit 1; }
 	@$(BIN)/python -m posada_contracts.docs --check
 
 fmt: setup  ## format, and mend what can be mended

@@ -181,25 +181,12 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
     async def failed(error: Exception) -> None:
         log.debug("nats_error", error=type(error).__name__)
 
-    async def dial() -> Client:
-        try:
-            return await nats.connect(
-                common.nats_url.get_secret_value(),
-                name=name,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,
-                connect_timeout=2,
-                ping_interval=5,
-                max_outstanding_pings=2,
-                pending_size=64 * 1024 * 1024,
-                disconnected_cb=disconnected,
-                reconnected_cb=reconnected,
-                error_cb=failed,
-            )
-        except (TimeoutError, OSError, NatsError) as error:
-            raise errors.UnavailableError(f"NATS does not answer: {type(error).__name__}") from error
-
-    nc = await retried(dial, FIRST_CONNECT_S)
+    told: dict[str, Callable[..., Awaitable[None]]] = {
+        "disconnected_cb": disconnected,
+        "reconnected_cb": reconnected,
+        "error_cb": failed,
+    }
+    nc = await retried(lambda: _dial(common.nats_url.get_secret_value(), name, told), FIRST_CONNECT_S)
     bus = Bus(nc, common.nats_replicas)
     try:
         yield bus
@@ -207,3 +194,20 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
         closing = True
         with contextlib.suppress(NatsError, OSError, TimeoutError):  # a server that is away needs no farewell
             await asyncio.wait_for(nc.drain() if nc.is_connected else nc.close(), common.grace_seconds)
+
+
+async def _dial(url: str, name: str, told: dict[str, Callable[..., Awaitable[None]]]) -> Client:
+    try:
+        return await nats.connect(
+            url,
+            name=name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            connect_timeout=2,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=64 * 1024 * 1024,
+            **told,
+        )
+    except (TimeoutError, OSError, NatsError) as error:
+        raise errors.UnavailableError(f"NATS does not answer: {type(error).__name__}") from error
