@@ -14,6 +14,15 @@ from posada_gateway.ending import end
 
 _RETRY = b"retry: 2000\n"
 _HEARTBEAT = b": still here\n\n"
+MESSAGE_SCHEMA = {
+    "type": "object",
+    "description": "One message of the stream; `data` is an event as JSON, `id` its position in the log",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 _AHEAD = 64
 """Messages read ahead of a slow client; the log is read no faster than that."""
 

@@ -21,6 +21,7 @@ from posada_gateway.answering import answer
 from posada_gateway.house import House
 from posada_gateway.keyring import Caller
 from posada_gateway.problems import answers
+from posada_gateway.sse import MESSAGE_SCHEMA
 from posada_gateway.values import Cursor, Id, Limit
 from posada_gateway.views import EventPage, Trail
 from posada_gateway.waiting import ends_job
@@ -45,7 +46,7 @@ AsOf = Annotated[
 ]
 
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {SSE: {"schema": {"type": "string"}}}},
+    200: {"content": {SSE: {"schema": MESSAGE_SCHEMA}}},
     **answers(400, 404, 406, 422, 504),
 }
 _JOB_STREAM = {**_STREAM, 204: {"description": "The job has ended and nothing more will come: do not reconnect"}}
