@@ -105,7 +105,7 @@ class Bus:
                 raise errors.OutcomeUnknownError(f"no answer to {subject} within {timeout:g} s") from error
             except NatsError as error:
                 raise errors.UnavailableError("NATS is not there just now") from error
-        return _answer(request, answer)
+            return _answer(request, answer)
 
     async def ask_all(self, query: Query[R], *, wait: float = 0.5) -> list[R]:
         """Ask every instance of a service; whoever answers within `wait` seconds counts."""

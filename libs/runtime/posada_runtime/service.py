@@ -185,6 +185,7 @@ class Service:
             await _respond_error(message, errors.InvalidInputError(f"{name}: {error}"))
         except Exception as error:  # whatever it was, the caller gets an answer and the log the traceback
             self._house.log.exception("handler_failed", message=name, error=type(error).__name__)
+            telemetry.mark_failed(error)
             await _respond_error(message, errors.PosadaError())
         else:
             await message.respond(reply)

@@ -72,8 +72,13 @@ def span(
         try:
             yield current
         except BaseException as error:
-            current.set_status(StatusCode.ERROR, type(error).__name__)
+            mark_failed(error)
             raise
+
+
+def mark_failed(error: BaseException) -> None:
+    """Let the current span show that it failed, by the error's type only."""
+    trace.get_current_span().set_status(StatusCode.ERROR, type(error).__name__)
 
 
 class TracedApp:
