@@ -123,13 +123,12 @@ async def resume(house: House, last_event_id: str | None, after: str | None) -> 
     Raises:
         BadCursorError: no position, or one that the log has not reached.
     """
-    said = last_event_id or after
-    if said is None:
+    said = [position(each) for each in (after, last_event_id) if each is not None]
+    if not said:
         return None
-    asked = position(said)
-    if asked > await end(house):
+    if max(said) > await end(house):
         raise BadCursorError("This position lies beyond the end of the log.")
-    return asked
+    return said[-1]
 
 
 async def end(house: House) -> int:
