@@ -36,7 +36,8 @@ class Job(BaseAggregate[str]):
     target: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     state: State = field(default="queued", init=False)
-    attempt: int = field(default=0, init=False)  #: the newest one; 0 while nobody has taken the job
+    attempt: int = field(default=0, init=False)  #: number of the newest one; 0 while nobody has taken the job
+    begun: int = field(default=0, init=False)  #: how many attempts there were: their numbers may have gaps
     worker: str = field(default="", init=False)
     progress: Progress = field(default=Progress(), init=False)
     result: Sealed | None = field(default=None, init=False)
@@ -116,7 +117,7 @@ class Job(BaseAggregate[str]):
     @when.register
     def _started(self, event: said.JobStarted) -> None:
         self.state, self.worker, self.attempt = "running", event.worker, event.attempt
-        self.started_at = event.timestamp
+        self.begun, self.started_at = self.begun + 1, event.timestamp
 
     @when.register
     def _progressed(self, event: said.JobProgressed) -> None:

@@ -138,7 +138,7 @@ class Handlers:
 
 def _checked(job_id: str) -> str:
     """A job id becomes part of a subject: one with a wildcard would match other jobs."""
-    if not TOKEN.match(job_id):
+    if not TOKEN.fullmatch(job_id):
         raise InvalidInputError("a job id is made of letters, digits, '_' and '-', 64 at most")
     return job_id
 

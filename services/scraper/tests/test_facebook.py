@@ -146,6 +146,21 @@ async def test_a_login_that_ends_while_scrolling_is_noticed(
     assert "=%2F" not in ended.value.evidence.url  # where it would have led is a query value
 
 
+async def test_a_page_that_left_between_two_looks_is_not_the_end_of_the_list(
+    start: Callable[..., Playground], context: Any
+) -> None:
+    playground = start(page_delay_ms=0, calls_per_second=1000)
+    page = await (await context(playground)).new_page()
+
+    async def leave_after_the_first_page(done: int, total: int | None, note: str) -> None:
+        if done == 24:
+            playground.control("POST", "/accounts/ana@example.test/expire")
+            await page.goto(f"{playground.url}/social/")
+
+    with pytest.raises(LoginEndedError):
+        await at(playground).scrape(Order("friends", "lucia.fernandez"), page, Harvest(leave_after_the_first_page))
+
+
 async def test_an_outage_in_the_middle_of_the_list_is_waited_out(
     start: Callable[..., Playground], context: Any
 ) -> None:

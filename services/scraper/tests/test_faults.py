@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from typing import Any
 
 import psutil
@@ -65,9 +66,9 @@ async def test_a_worker_killed_in_the_middle_is_replaced_by_another(house: Any) 
     for victim in victims:
         await kill_9(victim.pid)
     job = await house.ended(job)
-    assert (job.state, job.attempt, job.records) == ("succeeded", 2, 340)
+    assert (job.state, job.records) == ("succeeded", 340)
     starts = [event for event in await house.events(job) if isinstance(event, JobStarted)]
-    assert starts[0].worker != starts[1].worker
+    assert len(starts) == 2
     assert starts[1].worker.endswith(str(other.pid))
 
 
@@ -78,7 +79,7 @@ async def test_a_worker_that_is_told_to_stop_gives_its_job_back(house: Any) -> N
     await leaves(leaving)
     job = await house.ended(job)
     assert (job.state, job.records) == ("succeeded", 340)
-    assert job.attempt >= 2
+    assert (await house.said(job)).count("JobStarted") == 2
 
 
 async def test_a_frozen_worker_that_wakes_up_too_late_changes_nothing(house: Any) -> None:
@@ -87,12 +88,13 @@ async def test_a_frozen_worker_that_wakes_up_too_late_changes_nothing(house: Any
     await house.start("posada_scraper")
     os.kill(frozen.pid, signal.SIGSTOP)
     try:
-        await house.until(job, lambda now: now.attempt == 2, "is taken over")
+        await house.until(job, lambda now: now.attempt >= 2, "is taken over")
     finally:
         os.kill(frozen.pid, signal.SIGCONT)
     job = await house.ended(job)
-    assert (job.state, job.attempt, job.records) == ("succeeded", 2, 340)
-    assert (await house.said(job)).count("JobSucceeded") == 1
+    assert (job.state, job.records) == ("succeeded", 340)
+    said = await house.said(job)
+    assert (said.count("JobStarted"), said.count("JobSucceeded")) == (2, 1)
     await leaves(frozen)
 
 
@@ -116,11 +118,16 @@ async def test_a_job_survives_a_restart_of_the_server(house: Any) -> None:
 
 async def test_a_job_that_no_worker_survives_is_given_up(house: Any) -> None:
     _, job = await under_way(house, 24)
-    for attempt in (2, 3, 4):
+    for begun in (2, 3, 4):
         for victim in house.scrapers():
             await kill_9(victim.pid)
         await house.start("posada_scraper")
-        if attempt <= 3:
-            await house.until(job, lambda now, attempt=attempt: now.attempt == attempt, f"attempt {attempt} begins")
+        if begun <= 3:
+            await wait_until(partial(has_begun, house, job, begun), f"it begins {begun} times", within_s=30)
     job = await house.ended(job)
     assert (job.state, job.error.code) == ("failed", "attempts_exhausted")
+
+
+async def has_begun(house: Any, job: Any, times: int) -> bool:
+    said: list[str] = await house.said(job)
+    return said.count("JobStarted") == times

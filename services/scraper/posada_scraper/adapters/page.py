@@ -68,6 +68,21 @@ async def look(page: Page) -> Seen:
         await asyncio.sleep(0.05)
 
 
+async def look_elsewhere(page: Page, before: str) -> Seen:
+    """What the page shows once it has left `before`; it is told of that a moment before its address changes.
+
+    Raises:
+        NoAnswerError: it does not settle.
+        PageError: the browser is gone.
+    """
+    try:
+        await page.wait_for_url(lambda url: url != before, timeout=SETTLE_S * 1000, wait_until="domcontentloaded")
+    except PageError as error:  # it loaded the same address again, or does not come to rest: look all the same
+        if is_gone(error, page):
+            raise
+    return await look(page)
+
+
 def _why(error: PageError, url: str) -> NoAnswerError | ProxyUnreachableError:
     found = NET_ERROR.search(error.message)
     if found and PROXY_ERROR.search(found[1]):
@@ -79,4 +94,4 @@ def _why(error: PageError, url: str) -> NoAnswerError | ProxyUnreachableError:
     return NoAnswerError(url, "page_error", "the page could not be read")
 
 
-__all__ = ["BrowserGoneError", "Page", "PageError", "PageTimeoutError", "is_gone", "look", "visit"]
+__all__ = ["BrowserGoneError", "Page", "PageError", "PageTimeoutError", "is_gone", "look", "look_elsewhere", "visit"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from posada_contracts.errors import InvalidInputError
 from posada_contracts.session import Evidence
 
-from posada_scraper.adapters.page import BrowserGoneError, Page, PageError, is_gone, look
+from posada_scraper.adapters.page import BrowserGoneError, Page, PageError, is_gone, look, look_elsewhere
 from posada_scraper.platforms import facebook_targets as targets
 from posada_scraper.platforms.base import (
     Check,
@@ -32,10 +32,12 @@ OWN_ID = re.compile(r'"USER_ID":"([1-9][0-9]*)"')
 QUIET_MS = 100
 """A list stands still when nothing has been added to the page for so long."""
 
-READ_CARDS = """([cards, link, loading, from]) => {
+READ_CARDS = """([section, cards, link, loading, from]) => {
   const all = [...document.querySelectorAll(cards)];
   const read = (card) => { const a = card.querySelector(link); return a && {url: a.href, name: a.innerText.trim()}; };
-  return {count: all.length, more: !!document.querySelector(loading), cards: all.slice(from).map(read).filter(Boolean)};
+  const here = !!document.querySelector(section);
+  const more = !!document.querySelector(loading);
+  return {here, count: all.length, more, cards: all.slice(from).map(read).filter(Boolean)};
 }"""
 
 SCROLL_ON = """([cards, loading, count, quiet, limit]) => new Promise((resolve) => {
@@ -160,9 +162,12 @@ class Facebook:
         if not await walk.page.locator(self._data.css("friends", "section")).count():
             raise PageChangedError
         await self._announce_total(walk.page, harvest)
-        count = 0
+        address, count = walk.page.url, 0
         while True:
-            read = await self._on_page(walk.page, READ_CARDS, [*self._css("friends", "card", "link", "loading"), count])
+            css = self._css("friends", "section", "card", "link", "loading")
+            read = await self._on_page(walk.page, READ_CARDS, [*css, count])
+            if not read["here"]:  # it left between two looks: an empty list elsewhere is not the end of this one
+                await self._say_where_to(walk.page, address)
             count = read["count"]
             self._keep_friends(read["cards"], harvest)
             await harvest.tell(f"{count} friends")
@@ -207,6 +212,7 @@ class Facebook:
             LoginEndedError: the page went to the login form or the checkpoint.
             SiteUnavailableError: it went elsewhere.
         """
+        before = page.url
         try:
             async with asyncio.timeout(self._data.pace.stall_s + self._data.pace.load_s):
                 return await page.evaluate(script, arguments)
@@ -215,8 +221,12 @@ class Facebook:
         except PageError as error:
             if is_gone(error, page):
                 raise
+        return await self._say_where_to(page, before)
+
+    async def _say_where_to(self, page: Page, before: str) -> NoReturn:
+        """The page has left `before`. Raises LoginEndedError or SiteUnavailableError."""
         try:
-            seen = await look(page)
+            seen = await look_elsewhere(page, before)
         except NoAnswerError as error:
             raise SiteUnavailableError(error.detail) from None
         self._raise_if_logged_out(seen)

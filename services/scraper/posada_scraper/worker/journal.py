@@ -41,21 +41,24 @@ class Journal:
     async def start(self, worker: str, delivered: int, most: int) -> Job:
         """Begin an attempt, or fail the job when there were `most` already. A job that has ended stays as it is.
 
-        Args:
-            worker: who.
-            delivered: how often the queue has handed the job out.
-            most: how many attempts there may be.
+        The attempt's number is how often the queue has handed the job out, so that a delivery that lay in a frozen
+        process cannot push out the newer one. What is limited is how often it was begun: a delivery that reached
+        nobody costs nothing.
+
+        Raises:
+            OvertakenError: a newer delivery has begun already.
         """
+        self._attempt = delivered
 
         def begin(job: Job, at: datetime) -> None:
-            attempt = max(job.attempt + 1, delivered)
-            if attempt > most:
-                job.fail(attempt, ATTEMPTS_EXHAUSTED, None, at)
+            if job.begun >= most:
+                job.fail(delivered, ATTEMPTS_EXHAUSTED, None, at)
             else:
-                job.start(worker, attempt, at)
+                job.start(worker, delivered, at)
 
         job = await self._write(begin)
-        self._attempt = job.attempt
+        if not job.ended:
+            self._still_ours(job)
         return job
 
     async def report(self, progress: Progress) -> None:

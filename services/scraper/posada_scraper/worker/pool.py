@@ -137,7 +137,7 @@ class Worker:
         except GiveUpError as error:
             await self._give_up(journal, error)
         except Exception as error:
-            if _may_heal(error) and job.attempt < settings.max_attempts:
+            if _may_heal(error) and job.begun < settings.max_attempts:
                 raise
             self._log("job_failed", event, error)
             await journal.fail(_job_error(error))
