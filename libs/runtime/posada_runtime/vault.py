@@ -45,12 +45,16 @@ def master_key(common: CommonSettings) -> bytes:
     path = common.master_key_file or common.data / "master.key"
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        _write_new(path, secrets.token_hex(KEY_BYTES))
+        write_new(path, secrets.token_hex(KEY_BYTES))
     return _parse_key(path.read_text())
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Make `path` with `text` in it, complete or not at all, whoever else does the same at once."""
+def write_new(path: Path, text: str) -> None:
+    """Make `path` with `text` in it, mode 0600, complete or not at all, whoever else does the same at once.
+
+    Raises:
+        FileExistsError: it is there.
+    """
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from posada_runtime.settings import CommonSettings
@@ -56,6 +56,10 @@ class ServiceProcess:
         """SIGKILL."""
         await kill_9(self.pid)
         await self._process.wait()
+
+
+Starts = Callable[..., AbstractAsyncContextManager[ServiceProcess]]
+"""A fixture that starts one service: keywords are the service's own variables."""
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,10 +13,8 @@ from posada_runtime.settings import CommonSettings
 from posada_runtime.vault import Vault
 from posada_session_registry.handlers import SessionHandlers
 from posada_session_registry.settings import Settings
-from posada_testkit.services import ServiceProcess, service_process
+from posada_testkit.services import ServiceProcess, Starts, service_process
 from pydantic import SecretStr
-
-Registry = Callable[..., AbstractAsyncContextManager[ServiceProcess]]
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ async def sessions(bus: Bus, store: EventStore, vault: Vault, settings: Settings
 
 
 @pytest.fixture
-def registry(common_settings: CommonSettings, postgres_dsn: str) -> Registry:
+def registry(common_settings: CommonSettings, postgres_dsn: str) -> Starts:
     """Starts the registry as its own process; keywords are its own variables, such as `idle_days=0`."""
 
     @asynccontextmanager

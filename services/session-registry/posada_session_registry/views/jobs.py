@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import singledispatchmethod
+from functools import singledispatch
 
 import msgspec
 from posada_contracts import job
@@ -53,33 +53,39 @@ class JobsProjection:
             return _requested(event, recorded.tenant)
         if row is None:
             return None
-        return {**row, **self.changes(event), "version": event.originator_version}
+        return {**row, **changes(event), "version": event.originator_version}
 
-    @singledispatchmethod
-    def changes(self, event: Event) -> Values:
-        """The columns that an event sets."""
-        return {}
 
-    @changes.register
-    def _(self, event: job.JobStarted) -> Values:
-        return {"state": "running", "attempt": event.attempt, "started_at": event.timestamp}
+@singledispatch
+def changes(event: Event) -> Values:
+    """The columns that an event sets."""
+    return {}
 
-    @changes.register
-    def _(self, event: job.JobProgressed) -> Values:
-        return {"progress": _json(job.Progress(done=event.done, total=event.total, note=event.note))}
 
-    @changes.register
-    def _(self, event: job.JobSucceeded) -> Values:
-        return {"state": "succeeded", "records": event.records, "finished_at": event.timestamp}
+@changes.register
+def _(event: job.JobStarted) -> Values:
+    return {"state": "running", "attempt": event.attempt, "started_at": event.timestamp}
 
-    @changes.register
-    def _(self, event: job.JobFailed) -> Values:
-        error = job.JobError(code=event.code, detail=event.detail, verdict=event.verdict)
-        return {"state": "failed", "error": _json(error), "finished_at": event.timestamp}
 
-    @changes.register
-    def _(self, event: job.JobCancelled) -> Values:
-        return {"state": "cancelled", "finished_at": event.timestamp}
+@changes.register
+def _(event: job.JobProgressed) -> Values:
+    return {"progress": _json(job.Progress(done=event.done, total=event.total, note=event.note))}
+
+
+@changes.register
+def _(event: job.JobSucceeded) -> Values:
+    return {"state": "succeeded", "records": event.records, "finished_at": event.timestamp}
+
+
+@changes.register
+def _(event: job.JobFailed) -> Values:
+    error = job.JobError(code=event.code, detail=event.detail, verdict=event.verdict)
+    return {"state": "failed", "error": _json(error), "finished_at": event.timestamp}
+
+
+@changes.register
+def _(event: job.JobCancelled) -> Values:
+    return {"state": "cancelled", "finished_at": event.timestamp}
 
 
 def _requested(event: job.JobRequested, tenant: str) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import singledispatchmethod
+from functools import singledispatch
 
 import msgspec
 from posada_contracts import browser, session
@@ -55,7 +55,7 @@ class SessionsProjection:
             return None
         if isinstance(event, session.SessionRecreated):
             return self._begun(event, recorded.tenant, row["owner"], row["platform"])
-        changed = {**row, **self.changes(event)}
+        changed = {**row, **changes(event)}
         if isinstance(event, session.SessionEvent):
             changed["version"] = event.originator_version
         return changed
@@ -78,51 +78,62 @@ class SessionsProjection:
             **_changeable(event),
         }
 
-    @singledispatchmethod
-    def changes(self, event: Event) -> Values:
-        """The columns that an event sets."""
-        return {}
 
-    @changes.register
-    def _(self, event: session.SessionChanged) -> Values:
-        return _changeable(event)
+@singledispatch
+def changes(event: Event) -> Values:
+    """The columns that an event sets."""
+    return {}
 
-    @changes.register
-    def _(self, event: session.CredentialsStored) -> Values:
-        status = {"status": "created"} if event.source == "person" else {}
-        return {"has_credentials": True, "last_activity_at": event.timestamp, **status}
 
-    @changes.register
-    def _(self, event: session.SessionValidated) -> Values:
-        return {"status": "active", "validated_at": event.timestamp, "last_activity_at": event.timestamp}
+@changes.register
+def _(event: session.SessionChanged) -> Values:
+    return _changeable(event)
 
-    @changes.register
-    def _(self, event: session.SessionExpired) -> Values:
-        return {"status": "expired"}
 
-    @changes.register
-    def _(self, event: session.SessionBanned) -> Values:
-        return {"status": "banned"}
+@changes.register
+def _(event: session.CredentialsStored) -> Values:
+    status = {"status": "created"} if event.source == "person" else {}
+    return {"has_credentials": True, "last_activity_at": event.timestamp, **status}
 
-    @changes.register
-    def _(self, event: session.SessionCleaned) -> Values:
-        return {"status": "cleaned"}
 
-    @changes.register
-    def _(self, event: session.SessionUsed) -> Values:
-        return {"last_activity_at": event.timestamp}
+@changes.register
+def _(event: session.SessionValidated) -> Values:
+    return {"status": "active", "validated_at": event.timestamp, "last_activity_at": event.timestamp}
 
-    @changes.register
-    def _(self, event: session.SessionErased) -> Values:
-        return {"status": "erased", "has_credentials": False, "proxy_url": None}
 
-    @changes.register(browser.BrowserOpened | browser.BrowserReopened)
-    def _(self, event: Event) -> Values:
-        return {"browser": "open"}
+@changes.register
+def _(event: session.SessionExpired) -> Values:
+    return {"status": "expired"}
 
-    @changes.register(browser.BrowserClosed | browser.BrowserLost)
-    def _(self, event: Event) -> Values:
-        return {"browser": "none"}
+
+@changes.register
+def _(event: session.SessionBanned) -> Values:
+    return {"status": "banned"}
+
+
+@changes.register
+def _(event: session.SessionCleaned) -> Values:
+    return {"status": "cleaned"}
+
+
+@changes.register
+def _(event: session.SessionUsed) -> Values:
+    return {"last_activity_at": event.timestamp}
+
+
+@changes.register
+def _(event: session.SessionErased) -> Values:
+    return {"status": "erased", "has_credentials": False, "proxy_url": None}
+
+
+@changes.register(browser.BrowserOpened | browser.BrowserReopened)
+def _(event: Event) -> Values:
+    return {"browser": "open"}
+
+
+@changes.register(browser.BrowserClosed | browser.BrowserLost)
+def _(event: Event) -> Values:
+    return {"browser": "none"}
 
 
 def _changeable(event: session.SessionCreated | session.SessionRecreated | session.SessionChanged) -> Values:
