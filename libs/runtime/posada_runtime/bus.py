@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -24,6 +23,7 @@ from nats.micro.request import ERROR_CODE_HEADER
 from posada_contracts import errors
 from posada_contracts.messages import Query, Request
 
+from posada_runtime.headers import LazyHeaders
 from posada_runtime.log import get_logger
 from posada_runtime.settings import CommonSettings
 from posada_runtime.telemetry import span, trace_headers
@@ -181,7 +181,7 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
     async def failed(error: Exception) -> None:
         log.debug("nats_error", error=type(error).__name__)
 
-    told: dict[str, Callable[..., Awaitable[None]]] = {
+    told: dict[str, Any] = {
         "disconnected_cb": disconnected,
         "reconnected_cb": reconnected,
         "error_cb": failed,
@@ -196,18 +196,28 @@ async def connect(common: CommonSettings, name: str) -> AsyncIterator[Bus]:
             await asyncio.wait_for(nc.drain() if nc.is_connected else nc.close(), common.grace_seconds)
 
 
-async def _dial(url: str, name: str, told: dict[str, Callable[..., Awaitable[None]]]) -> Client:
+class _Client(Client):
+    """nats-py's client, but headers are read when somebody looks at them: in a replay nobody does."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        return LazyHeaders(raw)
+
+
+async def _dial(url: str, name: str, told: dict[str, Any]) -> Client:
     try:
-        return await nats.connect(
+        client = _Client()
+        await client.connect(
             url,
             name=name,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.2,
+            reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds, and parts of one work
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,
             pending_size=64 * 1024 * 1024,
             **told,
         )
+        return client
     except (TimeoutError, OSError, NatsError) as error:
         raise errors.UnavailableError(f"NATS does not answer: {type(error).__name__}") from error

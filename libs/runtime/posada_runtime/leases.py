@@ -21,6 +21,7 @@ from posada_contracts.streams import LEASES
 
 from posada_runtime.buckets import Bucket, KeyTakenError
 from posada_runtime.bus import Bus
+from posada_runtime.ending import end
 
 TTL_S = 10.0
 
@@ -115,9 +116,7 @@ class Leases:
     async def release(self, lease: Lease) -> None:
         """Give a lease back. One lost already is fine."""
         if lease.renewal is not None:
-            lease.renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await lease.renewal
+            await end(lease.renewal)
         with contextlib.suppress(UnavailableError):
             await self._bucket.delete(lease.key, lease.revision)
 

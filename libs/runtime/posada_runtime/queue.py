@@ -19,6 +19,7 @@ from posada_contracts.errors import UnavailableError
 from posada_contracts.streams import EVENT_STREAM
 
 from posada_runtime.bus import Bus
+from posada_runtime.ending import end
 from posada_runtime.log import get_logger
 from posada_runtime.wire import Recorded, decode
 
@@ -63,9 +64,7 @@ class Delivery:
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _keep(self) -> None:
         while True:

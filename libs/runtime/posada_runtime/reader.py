@@ -91,9 +91,9 @@ class LogReader(Generic[T]):
     async def _batches_of(self, messages: _Inbox, pull: _Pull) -> AsyncIterator[tuple[int, list[T]]]:
         batch: list[T] = []
         last = self._after
-        expected = 1
+        expected, pending = 1, 0
         while True:
-            message = await messages.next(wait=not batch)
+            message = await messages.next(wait=not batch or pending > 0)
             if message is None:  # nothing more just now: hand over what is here
                 yield last, batch
                 batch = []

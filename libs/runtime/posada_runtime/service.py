@@ -23,6 +23,7 @@ from posada_contracts.messages import Request
 
 from posada_runtime import log, telemetry
 from posada_runtime.bus import FIRST_CONNECT_S, Bus, ErrorBody, connect, retried
+from posada_runtime.ending import end
 from posada_runtime.eventstore import EventStore
 from posada_runtime.settings import CommonSettings
 
@@ -56,9 +57,7 @@ class Platform:
         try:
             yield task
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+            await end(task)
 
 
 @asynccontextmanager

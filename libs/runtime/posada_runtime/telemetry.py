@@ -46,10 +46,11 @@ def current_trace_id() -> str:
 
 
 def trace_headers() -> dict[str, str]:
-    """The current context as headers to send along."""
-    headers: dict[str, str] = {}
-    propagate.inject(headers)
-    return headers
+    """The current context as headers to send along (W3C Trace Context, level 1)."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return {}
+    return {"traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"}
 
 
 @contextmanager

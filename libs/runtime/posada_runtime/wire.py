@@ -39,7 +39,12 @@ class Recorded:
     command_id: str
     trace_id: str
     prev: str
-    digest: str
+    payload: bytes  #: as it was stored
+
+    @property
+    def digest(self) -> str:
+        """What the aggregate's next event names as `prev`."""
+        return digest_of(self.payload)
 
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
@@ -84,5 +89,5 @@ def decode(sequence: int, payload: bytes) -> Recorded:
         envelope.command_id,
         envelope.trace_id,
         envelope.prev,
-        digest_of(payload),
+        payload,
     )

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from posada_gateway.accept import SSE
-from posada_gateway.ending import end
+from posada_runtime.ending import end
 
 _RETRY = b"retry: 2000\n"
 _HEARTBEAT = b": still here\n\n"

@@ -8,7 +8,7 @@ from posada_contracts.job import JobCancelled, JobFailed, JobSucceeded
 from posada_contracts.streams import of_aggregate
 from posada_runtime.wire import Recorded
 
-from posada_gateway.ending import end
+from posada_runtime.ending import end
 from posada_gateway.house import House
 
 
