@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from contextlib import AsyncExitStack
 
 from posada_runtime.bus import retried
 from posada_runtime.database import Database
-from posada_runtime.leases import Holder, Leases
+from posada_runtime.leases import Leases
 from posada_runtime.projector import LiveProjector
 from posada_runtime.service import Platform, Service, run
 from posada_runtime.settings import CommonSettings
@@ -17,7 +16,7 @@ from posada_runtime.vault import Vault, master_key
 
 from posada_session_registry.handlers import AccessHandlers, HouseHandlers, SessionHandlers, hear_all
 from posada_session_registry.settings import Settings
-from posada_session_registry.sweep import sweep_forever
+from posada_session_registry.sweep import holder, sweep_forever
 from posada_session_registry.views import JobsProjection, Queries, SessionsProjection
 
 NAME = "session-registry"
@@ -34,7 +33,7 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     keys = AccessHandlers(house.store)
     await keys.first_admin_key(settings.admin_key_file or house.common.data / "admin.key")
     hear_all(service, sessions, keys, HouseHandlers(house.bus, house.store, database, projections))
-    leases = await Leases.open(house.bus, Holder(NAME, secrets.token_hex(8)))
+    leases = await Leases.open(house.bus, holder())
     projector = LiveProjector(house.store, projections, database)
     await stack.enter_async_context(house.background(projector.run(), "projector"))
     sweep = sweep_forever(leases, Queries(database), sessions, settings)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from datetime import UTC, datetime, timedelta
 
 from posada_contracts.errors import PosadaError
 from posada_contracts.session import TouchSession
-from posada_runtime.leases import Leases
+from posada_runtime.leases import Holder, Leases
 from posada_runtime.log import get_logger
 
 from posada_session_registry.handlers import SessionHandlers
@@ -15,6 +16,12 @@ from posada_session_registry.settings import Settings
 from posada_session_registry.views import Queries
 
 LEASE = "sweep"
+
+
+def holder() -> Holder:
+    """This process, as a holder of the lease: a name of its own, for of two equal names the later one takes over."""
+    life = secrets.token_hex(8)
+    return Holder(f"registry-{life}", life)
 
 
 async def sweep_forever(leases: Leases, queries: Queries, sessions: SessionHandlers, settings: Settings) -> None:
