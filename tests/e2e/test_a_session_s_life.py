@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+import httpx
 import pytest
 from posada_client import PosadaClient
 from posada_client.errors import PosadaProblem
@@ -172,3 +173,15 @@ def test_one_trace_runs_from_the_request_to_the_last_event_of_a_job(house: House
     traces = {event.trace_id for event in posada.jobs.events(job.id)}
     assert len(traces) == 1
     assert traces != {""}
+
+
+def test_the_browser_tells_the_same_as_the_probe(house: House, posada: PosadaClient) -> None:
+    for account, verdict in (("ana", "valid"), ("carla", "banned")):
+        session = a_session(house, posada, account)
+        answer = httpx.post(
+            f"{house.url}/v1/sessions/{session.id}/validate",
+            params={"probe": "browser"},
+            headers={"Authorization": f"Bearer {house.key}"},
+            timeout=60,
+        )
+        assert (answer.json()["verdict"], answer.json()["probe"]) == (verdict, "browser"), answer.text

@@ -17,7 +17,6 @@ from posada_contracts.session import Evidence, Probe, Verdict
 from posada_contracts.vault import Sealed
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-Kind = Literal["profile", "friends", "profile_and_friends", "check"]
 
 
 class JobEvent(Event):
@@ -163,9 +162,10 @@ class CancelJob(Command[JobView], subject="cmd.job.cancel"):
 
 
 class CheckSession(Command[CheckView], subject="cmd.job.check_session"):
-    """Check a session's login now, by the cheapest probe its platform allows, and record the verdict."""
+    """Check a session's login now, by the cheapest probe that can tell, and record the verdict."""
 
     session_id: str
+    probe: Probe | None = None  #: this one and no other; None: over HTTP where the platform allows, else the browser
 
 
 class GetJob(Query[JobView], subject="qry.job.get"):

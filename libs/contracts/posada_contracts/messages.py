@@ -23,6 +23,8 @@ from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform, get_arg
 from eventsourcing.domain import BaseAggregate, CanMutateAggregate
 from eventsourcing.utils import register_topic
 
+from posada_contracts.errors import InvalidInputError
+
 Reply = TypeVar("Reply")
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -33,7 +35,7 @@ class DuplicateMessageError(TypeError):
     """Two classes declare the same type or the same request subject."""
 
 
-class BadSubjectTokenError(ValueError):
+class BadSubjectTokenError(InvalidInputError):
     """A value that may not be a token of a subject: letters, digits, `_` and `-` only, 64 at most."""
 
 

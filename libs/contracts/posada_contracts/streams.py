@@ -1,5 +1,7 @@
 """The names of what JetStream keeps. Nothing outside this package spells them."""
 
+from posada_contracts.messages import token
+
 EVENT_STREAM = "EVENTS"
 """The event log: the only truth. Never purged."""
 
@@ -26,12 +28,12 @@ IDEMPOTENCY = "idempotency"
 
 def of_tenant(tenant: str) -> str:
     """All events of one tenant."""
-    return f"evt.{tenant}.>"
+    return f"evt.{token(tenant)}.>"
 
 
 def of_aggregate(tenant: str, kind: str, id: str) -> str:
-    """All events of one aggregate."""
-    return f"evt.{tenant}.{kind}.{id}.>"
+    """All events of one aggregate. Raises BadSubjectTokenError: with a wildcard it would be those of others."""
+    return f"evt.{token(tenant)}.{kind}.{token(id)}.>"
 
 
 def of_kind(kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -24,7 +25,7 @@ def configure(common: CommonSettings, service: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
-            structlog.processors.format_exc_info,
+            _add_traceback,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(common.log_level.upper())),
@@ -35,6 +36,17 @@ def configure(common: CommonSettings, service: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     for chatty in ("nats", "opentelemetry"):  # says every reconnection attempt; ours says it once
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+
+def _add_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Where it happened and of what type it was; an exception's text may quote what nobody is to read."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["exception"] = type(error).__qualname__
+        event["traceback"] = "".join(traceback.format_tb(error.__traceback__))
+    return event
 
 
 def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

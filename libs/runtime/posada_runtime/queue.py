@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import msgspec
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext, api
@@ -21,10 +22,13 @@ from posada_contracts.streams import EVENT_STREAM
 from posada_runtime.bus import Bus
 from posada_runtime.ending import end
 from posada_runtime.log import get_logger
-from posada_runtime.wire import Recorded, decode
+from posada_runtime.wire import Recorded, UnknownEventError, decode
 
 POLL_S = 5.0
 """How long one request for work stays open at the server."""
+
+NOT_UNDERSTOOD_S = 60.0
+"""How long work that a newer version asked for waits until it is offered again."""
 
 
 @dataclass(frozen=True)
@@ -103,26 +107,45 @@ class WorkQueue:
         except NatsError as error:
             raise UnavailableError("the work queue cannot be opened") from error
 
-    async def take(self, free: asyncio.Semaphore) -> AsyncIterator[Delivery]:
-        """Deliveries without end, one for each place of `free`; the taker releases the place."""
+    async def take(self, free: asyncio.Semaphore) -> AsyncGenerator[Delivery, None]:
+        """Deliveries without end, one for each place of `free`; the taker releases the place.
+
+        Close it (`contextlib.aclosing`) when no more is wanted: a request for work that stays open could still be
+        given some, which then waits until it counts as lost.
+        """
+        try:
+            while True:
+                await free.acquire()
+                try:
+                    delivery = await self._next_delivery()
+                except BaseException:
+                    free.release()
+                    raise
+                yield delivery
+        finally:
+            await self._forget_subscription()
+
+    async def _next_delivery(self) -> Delivery:
+        """The next one that can be read, however long the server is away."""
         pause = 0.1
         while True:
-            await free.acquire()
             try:
                 message = await self._next()
                 pause = 0.1
-            except BaseException as error:
-                free.release()
-                if not isinstance(error, NatsError | UnavailableError):
-                    raise
+            except (NatsError, UnavailableError) as error:
                 get_logger().debug("work_queue_waits", error=type(error).__name__)
+                await self._forget_subscription()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 continue
             if message is None:
-                free.release()
                 continue
-            yield self._delivery(message)
+            try:
+                return self._delivery(message)
+            except (UnknownEventError, msgspec.MsgspecError) as error:  # written by a newer version: leave it to that
+                get_logger().error("work_not_understood", error=type(error).__name__)
+                with contextlib.suppress(NatsError):
+                    await message.nak(delay=NOT_UNDERSTOOD_S)
 
     async def _next(self) -> Msg | None:
         if self._subscription is None:
@@ -132,12 +155,13 @@ class WorkQueue:
             (message,) = await self._subscription.fetch(1, timeout=POLL_S)
         except TimeoutError:
             return None
-        except NatsError:
+        return message
+
+    async def _forget_subscription(self) -> None:
+        if self._subscription is not None:
             with contextlib.suppress(NatsError):
                 await self._subscription.unsubscribe()
             self._subscription = None
-            raise
-        return message
 
     def _delivery(self, message: Msg) -> Delivery:
         meta = message.metadata

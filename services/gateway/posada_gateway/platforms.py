@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import get_args
 
 from posada_contracts.errors import InvalidInputError, OutcomeUnknownError, UnavailableError
-from posada_contracts.job import Kind, ListPlatforms, PlatformView
+from posada_contracts.job import ListPlatforms, PlatformView
 from posada_runtime.bus import Bus
 
 FRESH_SECONDS = 5.0
-NEED_TARGET = frozenset(get_args(Kind)) - {"check"}
 
 
 class Platforms:
@@ -52,19 +50,14 @@ class Platforms:
         message = f"there is no such platform; known are: {', '.join(names)}"
         raise InvalidInputError(message, known=names, errors=[{"field": field, "message": message}])
 
-    async def check_kind(self, tenant: str, platform: str, kind: str, target: str) -> None:
-        """Whether jobs of this kind can be done on the platform, and have the target they need.
-
-        What a platform's own kinds need is for it to say.
+    async def check_kind(self, tenant: str, platform: str, kind: str) -> None:
+        """Whether jobs of this kind can be done on the platform. What target a kind needs is for the scraper to say.
 
         Raises:
-            InvalidInputError: no such kind there, or no target.
+            InvalidInputError: no such kind there.
             UnavailableError: see `known`.
         """
         kinds = (await self.check(tenant, platform)).kinds
         if kind not in kinds:
             message = f"this platform has no such kind; it has: {', '.join(kinds)}"
             raise InvalidInputError(message, known=kinds, errors=[{"field": "kind", "message": message}])
-        if not target and kind in NEED_TARGET:
-            message = "this kind needs a target"
-            raise InvalidInputError(message, errors=[{"field": "target", "message": message}])

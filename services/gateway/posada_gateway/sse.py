@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from posada_runtime.ending import end
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from posada_gateway.accept import SSE
-from posada_runtime.ending import end
 
 _RETRY = b"retry: 2000\n"
 _HEARTBEAT = b": still here\n\n"

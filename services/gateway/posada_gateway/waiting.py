@@ -6,9 +6,9 @@ import asyncio
 
 from posada_contracts.job import JobCancelled, JobFailed, JobSucceeded
 from posada_contracts.streams import of_aggregate
+from posada_runtime.ending import end
 from posada_runtime.wire import Recorded
 
-from posada_runtime.ending import end
 from posada_gateway.house import House
 
 

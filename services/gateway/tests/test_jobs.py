@@ -55,7 +55,6 @@ async def test_a_job_is_queued_by_session_id_or_by_owner_and_platform(
         ({"session_id": "ID", "owner": "a", "platform": "facebook", "kind": "check"}, "body"),
         ({"owner": "a", "kind": "check"}, "body"),
         ({"session_id": "ID", "kind": "dance"}, "kind"),
-        ({"session_id": "ID", "kind": "profile"}, "target"),
         ({"session_id": "ID", "kind": "check", "params": {"n": 2**70}}, "params"),
         ({"session_id": "ID", "kind": "check", "params": {"n": "\u0000"}}, "params"),
         ({"session_id": "ID", "kind": "check", "params": {"n": float("nan")}}, "params"),

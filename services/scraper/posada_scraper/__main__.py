@@ -16,6 +16,7 @@ from posada_runtime.settings import CommonSettings
 from posada_runtime.vault import Vault, master_key
 
 from posada_scraper.adapters.browser import Browsers, Driver
+from posada_scraper.checks import Checks
 from posada_scraper.handlers import Handlers, hear_all
 from posada_scraper.logins import Logins
 from posada_scraper.platforms.discovery import discover
@@ -43,8 +44,10 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
         ack_wait_s=settings.ack_wait_s,
         max_attempts=settings.max_attempts,
     )
-    worker = Worker(house, queue, Tools(logins, Browsers(house.bus, driver), results, settings))
-    hear_all(service, Handlers(house.bus, house.store, logins, results, platforms, worker))
+    browsers = Browsers(house.bus, driver)
+    worker = Worker(house, queue, Tools(logins, browsers, results, settings))
+    checks = Checks(logins, browsers)
+    hear_all(service, Handlers(house.bus, house.store, logins, checks, results, platforms, worker))
     position = await retried(house.store.last_sequence, START_S)
     await stack.enter_async_context(house.background(_follow(house.store, position, worker, results), "log"))
     await stack.enter_async_context(worker.working())

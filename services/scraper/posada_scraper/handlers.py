@@ -15,6 +15,7 @@ from posada_runtime.bus import Bus
 from posada_runtime.eventstore import EventStore
 from posada_runtime.service import Service
 
+from posada_scraper.checks import Checks
 from posada_scraper.domain import Job
 from posada_scraper.logins import Logins, UnknownPlatformError
 from posada_scraper.platforms.base import NoCredentialsError, Platform
@@ -34,11 +35,13 @@ class Handlers:
         bus: Bus,
         store: EventStore,
         logins: Logins,
+        checks: Checks,
         results: Results,
         platforms: dict[str, Platform],
         worker: Worker,
     ) -> None:
         self._bus, self._store, self._logins, self._results = bus, store, logins, results
+        self._checks = checks
         self._platforms, self._worker = platforms, worker
 
     async def request(self, command: said.RequestJob) -> JobView:
@@ -76,15 +79,17 @@ class Handlers:
         return view_of(await self._store.execute(Job, command, command.job_id, decide))
 
     async def check_session(self, command: said.CheckSession) -> CheckView:
-        """Check a login over HTTP, and record what was found."""
+        """Check a login, and record what was found."""
         began = time.perf_counter()
+        tenant, session_id = command.tenant, command.session_id
         try:
-            check = await self._logins.probe(command.tenant, command.session_id)
+            platform = await self._logins.platform_of(tenant, session_id)
+            check, probe = await self._checks.check(tenant, session_id, platform, command.probe)
         except (NoCredentialsError, UnknownPlatformError) as error:
             raise ConflictError(error.detail) from None
         took_ms = round((time.perf_counter() - began) * 1000)
-        await self._logins.record(command.tenant, command.session_id, check, "http")
-        return CheckView(verdict=check.verdict, evidence=check.evidence, probe="http", took_ms=took_ms)
+        await self._logins.record(tenant, session_id, check, probe)
+        return CheckView(verdict=check.verdict, evidence=check.evidence, probe=probe, took_ms=took_ms)
 
     async def get(self, query: said.GetJob) -> JobView:
         """One job."""

@@ -51,6 +51,15 @@ class Logins:
         async with http_site(platform.base_url, login, self._settings.probe_timeout_s) as client:
             return await platform.probe_http(client)
 
+    async def require(self, tenant: str, session_id: str) -> None:
+        """Raises NoCredentialsError: the session has no login to check."""
+        await self._open(tenant, session_id)
+
+    async def platform_of(self, tenant: str, session_id: str) -> Platform:
+        """The session's platform. Raises UnknownPlatformError."""
+        query = GetSecrets(tenant=tenant, session_id=session_id)
+        return self.platform((await self._bus.ask(query, patience=self._settings.registry_patience_s)).platform)
+
     async def record(self, tenant: str, session_id: str, check: Check, probe: Probe) -> None:
         """Tell the registry. `unknown` says nothing."""
         if check.verdict == "unknown":

@@ -100,7 +100,7 @@ from posada_scraper.platforms.base import Check
 
 
 class Odd:
-    name, kinds = "odd", ["check", "read", "boom"]
+    name, kinds, probes = "odd", ["check", "read", "boom"], ["http", "browser"]
     seen_by_page = "valid"
 
     def __init__(self, base_url):

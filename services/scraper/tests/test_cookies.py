@@ -20,7 +20,7 @@ STORED = [
     cookie("secure", secure=True),
     cookie("below", path="/app"),
     cookie("old", expires=time.time() - 60),
-    cookie("fresh", expires=time.time() + 60),
+    cookie("fresh", expires=time.time() + 86400),
     cookie("other", domain="other.test"),
     cookie("local", domain="localhost"),
 ]

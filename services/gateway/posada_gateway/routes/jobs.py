@@ -45,7 +45,7 @@ async def _requested(house: House, who: Caller, body: NewJob, command_id: str, j
     else:
         id_ = session_id(who.tenant, str(body.owner), str(body.platform))
     session = await house.ask(GetSession(tenant=who.tenant, session_id=id_))
-    await house.platforms.check_kind(who.tenant, session.platform, body.kind, body.target)
+    await house.platforms.check_kind(who.tenant, session.platform, body.kind)
     command = RequestJob(
         tenant=who.tenant,
         actor=who.actor,

@@ -13,6 +13,7 @@ from posada_contracts.session import (
     EraseSession,
     GetSession,
     ListSessions,
+    Probe,
     SessionPage,
     SessionView,
     Status,
@@ -117,9 +118,9 @@ async def store_credentials(id: Id, body: Login, house: TheHouse, who: Who) -> R
 
 
 @router.post("/v1/sessions/{id}/validate", response_model=CheckView, responses=answers(404, 409, 422, 502, 504))
-async def validate_session(id: Id, house: TheHouse, who: Who) -> Response:
-    """Check the login now. `unknown` changes nothing."""
-    command = CheckSession(tenant=who.tenant, actor=who.actor, session_id=id)
+async def validate_session(id: Id, house: TheHouse, who: Who, probe: Probe | None = None) -> Response:
+    """Check the login now, by the cheapest probe that can tell, or by the given one. `unknown` changes nothing."""
+    command = CheckSession(tenant=who.tenant, actor=who.actor, session_id=id, probe=probe)
     return answer(await house.ask(command, timeout=CHECK_SECONDS))
 
 

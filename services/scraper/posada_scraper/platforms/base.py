@@ -140,6 +140,10 @@ class Platform(Protocol):
         """The kinds of job it can do; `check` needs nothing but the two probes."""
 
     @property
+    def probes(self) -> list[Probe]:
+        """Which probes it allows to tell whether a login is good, the cheapest first."""
+
+    @property
     def base_url(self) -> str:
         """Where it is, without a slash at the end."""
 

@@ -61,6 +61,7 @@ class Facebook:
     def __init__(self, base_url: str | None = None, data: SiteData | None = None) -> None:
         self._data = data or load("facebook")
         self.base_url = (base_url or self._data.base_url).rstrip("/")
+        self.probes = self._data.probes
         self.kinds = ["check", "profile", "friends", "profile_and_friends", "doctor"]
 
     def parse_target(self, kind: str, target: str) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from posada_contracts.session import Evidence, Verdict
+from posada_contracts.session import Evidence, Probe, Verdict
 
 from posada_scraper.platforms.base import Check
 from posada_scraper.site import NoAnswerError, Seen, without_values
@@ -62,6 +62,7 @@ class SiteData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     base_url: str
     hosts: list[str]  #: under which people know the site; links to any of them are understood
+    probes: list[Probe]  #: which may tell whether a login is good, the cheapest first
     reserved: list[str]  #: first parts of paths that are no one's username
     paths: dict[str, str]
     pace: Pace

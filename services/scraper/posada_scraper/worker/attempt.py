@@ -47,7 +47,8 @@ class Attempt:
             PosadaError: a part of the house failed.
         """
         await self._touch()
-        await self._settle(await self._tools.logins.probe(self._job.tenant, self._job.session_id), "http")
+        if "http" in self._platform.probes:
+            await self._settle(await self._tools.logins.probe(self._job.tenant, self._job.session_id), "http")
         if not self._valid or self._job.kind != "check":
             await self._in_browser()
         await self._reports.flush()

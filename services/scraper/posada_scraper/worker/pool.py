@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import traceback
@@ -59,11 +60,12 @@ class Worker:
     async def _take(self) -> None:
         self.taking = True
         try:
-            async for delivery in self._queue.take(self._free):
-                if self._house.stopping.is_set():
-                    await delivery.give_back()
-                    return
-                self._begin(delivery)
+            async with contextlib.aclosing(self._queue.take(self._free)) as deliveries:
+                async for delivery in deliveries:
+                    if self._house.stopping.is_set():
+                        await delivery.give_back()
+                        return
+                    self._begin(delivery)
         finally:
             self.taking = False
 
