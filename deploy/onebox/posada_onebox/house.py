@@ -37,7 +37,7 @@ class House:
         self._common, self._settings = common, settings
         self.data = common.data.resolve()
         self.logs = self.data / "logs"
-        self.first_start = not (self.data / "admin.key").exists()
+        self.first_start = not (self.data / "nats").exists()
         self._mark = Mark.for_this_process(common.house, "onebox").encode()
         nats_config = NatsConfig(
             data_dir=self.data / "nats",

@@ -23,6 +23,7 @@ class Running:
 
     gateway_url: str
     ready: bool = True  #: False while it is still starting
+    first_start: bool = False  #: its data were made by this start
     started_at: float = 0.0
     pids: dict[str, int] = field(default_factory=dict)
     admin_key_file: str = ""
@@ -59,6 +60,7 @@ def _running(document: Mapping[str, Any]) -> Running:
     return Running(
         gateway_url=str(document["gateway_url"]).rstrip("/"),
         ready=bool(document.get("ready", True)),
+        first_start=document.get("first_start") is True,
         started_at=float(document.get("started_at") or 0.0),
         pids={str(name): int(pid) for name, pid in (document.get("pids") or {}).items() if isinstance(pid, int)},
         admin_key_file=str(document.get("admin_key_file") or ""),

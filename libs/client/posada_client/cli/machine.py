@@ -59,6 +59,8 @@ def _present(cli: Cli, running: Running, *, started: bool) -> None:
         addresses = {name.lower(): where for name, where, _ in doors}
         return cli.screen.document({"running": True, "started": started, "data": str(cli.data), **addresses})
     cli.screen.table([Column("door"), Column("address"), Column("for", 1)], doors, empty="No doors.")
+    if started and running.first_start and (key := running.key(cli.data)):
+        cli.screen.say(f"The first admin key, shown this once: {key}")
     return cli.screen.say(f"The admin key is in {running.admin_key_file}; `posada` reads it by itself.", "dim")
 
 
