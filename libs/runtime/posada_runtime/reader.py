@@ -155,7 +155,8 @@ class _Inbox:
             if self._broken:
                 raise _BrokenError
             self._arrived.clear()
-            await asyncio.wait_for(self._arrived.wait(), SILENCE_S)
+            async with asyncio.timeout(SILENCE_S):  # `wait_for` loses a cancellation that meets an arrival
+                await self._arrived.wait()
         return self._waiting.popleft()
 
 
