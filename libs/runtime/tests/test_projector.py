@@ -11,6 +11,7 @@ from posada_contracts.errors import UnavailableError
 from posada_embedded.postgres import PostgresServer
 from posada_runtime.bus import Bus
 from posada_runtime.database import Database
+from posada_runtime.ending import end
 from posada_runtime.eventstore import EventStore
 from posada_runtime.projector import LIVE, LiveProjector, MovedError, Projector, reached
 from posada_runtime.rebuild import rebuild
@@ -38,8 +39,7 @@ async def live(store: EventStore, database: Database) -> AsyncIterator[asyncio.T
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def rows(database: Database) -> dict[str, tuple[int, int]]:
@@ -57,6 +57,14 @@ async def projected(store: EventStore, database: Database) -> int:
         projector = Projector(store, TALLIES)
         await projector.begin(connection)
         return await projector.run(connection)
+
+
+async def is_away(database: Database) -> bool:
+    try:
+        await database.ping()
+    except UnavailableError:
+        return True
+    return False
 
 
 async def caught_up(store: EventStore, database: Database) -> bool:
@@ -136,8 +144,7 @@ async def test_one_of_two_live_projectors_works_and_the_other_takes_over(store: 
         async with live(store, database):
             await counted(store, "a", 3)
             await wait_until(lambda: caught_up(store, database), "one of them projects")
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
+            await end(first)
             await counted(store, "a", 3)
             await wait_until(lambda: caught_up(store, database), "the other one projects")
             assert await rows(database) == {"a": (8, 9)}
@@ -171,14 +178,28 @@ async def test_projecting_goes_on_after_postgres_was_away(
             await own_postgres.stop()
         else:
             own_postgres.kill()
-        with pytest.raises(UnavailableError):
-            await database.fetch("SELECT 1")
+        await wait_until(lambda: is_away(database), "the server is away")  # a killed one's children live on a moment
         await own_postgres.start()
         await writing
         await wait_until(lambda: caught_up(store, database), "it has caught up", within_s=20)
         assert not projecting.done()
         assert await rows(database) == {f"t{number}": (39, 40) for number in range(20)}
         assert (await rebuild(database, store, TALLIES, swap=False)).equal
+    database.close()
+
+
+@pytest.mark.fault
+async def test_a_projector_stops_when_told_though_postgres_dies_at_that_moment(
+    store: EventStore, own_postgres: PostgresServer
+) -> None:
+    database = Database(own_postgres.dsn)
+    for _ in range(4):
+        async with live(store, database) as projecting:
+            await wait_until(lambda: caught_up(store, database), "it projects", within_s=20)
+            await counted(store, "t", 1)
+            own_postgres.kill()
+        assert projecting.done()
+        await own_postgres.start()
     database.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from posada_contracts.streams import of_kind
 from posada_embedded.nats import NatsServer
 from posada_runtime.bus import Bus
+from posada_runtime.ending import end
 from posada_runtime.eventstore import EventStore
 from posada_runtime.queue import Delivery, WorkQueue
 from posada_runtime.settings import CommonSettings
@@ -57,8 +58,7 @@ async def taking(bus: Bus, places: int = 100, **options: int) -> AsyncIterator[a
     try:
         yield taken
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def get(taken: asyncio.Queue[Delivery], within_s: float = 10) -> tuple[str, int, Delivery]:
@@ -163,8 +163,7 @@ async def test_no_more_is_taken_than_there_are_places(bus: Bus, store: EventStor
         free.release()
         await wait_until(partial(_as_many, taken, done + 3), "the free place is taken")
     assert free.locked()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
 
 async def test_several_workers_share_the_work_without_doubling_any(bus: Bus, store: EventStore) -> None:

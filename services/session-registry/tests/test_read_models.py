@@ -22,6 +22,7 @@ from posada_embedded.nats import NatsServer
 from posada_runtime.audit import audit
 from posada_runtime.bus import Bus
 from posada_runtime.database import Database
+from posada_runtime.ending import end
 from posada_runtime.eventstore import EventStore, Tail
 from posada_runtime.leases import Leases
 from posada_runtime.projector import LIVE, LiveProjector, reached
@@ -47,8 +48,7 @@ async def projecting(store: EventStore, database: Database) -> AsyncIterator[Non
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 def a_command(dice: random.Random) -> Command[Any]:
@@ -233,7 +233,5 @@ async def test_the_sweep_runs_in_one_place_at_a_time(
         for _ in range(3)
     ]
     await wait_until(lambda: len(turns) > 20, "there were some turns", within_s=20)
-    for each in sweeps:
-        each.cancel()
-    await asyncio.gather(*sweeps, return_exceptions=True)
+    await end(*sweeps)
     assert set(turns) == {1}
