@@ -62,6 +62,13 @@ class Loaded(Generic[A]):
     commands: list[str] = field(default_factory=list)
     read: int = 0  #: events read since the snapshot
 
+    def take(self, recorded: Recorded) -> None:
+        """One more event."""
+        self.aggregate = recorded.event.mutate(self.aggregate)
+        self.tail = Tail(recorded.sequence, recorded.digest)
+        self.commands.append(recorded.command_id)
+        self.read += 1
+
 
 @dataclass(frozen=True)
 class Appended:
@@ -117,33 +124,22 @@ class EventStore:
             UnavailableError: the log does not answer.
         """
         loaded: Loaded[A] = Loaded()
-        key = _key(kind, tenant, id)
-        snapshot = await self._snapshots.get(kind, key) if as_of is None else None
-        if snapshot is not None:
-            loaded.aggregate = thaw(kind, snapshot)
-            loaded.tail = Tail(snapshot.sequence, snapshot.digest)
-            loaded.commands = list(snapshot.commands)
-        async for recorded in self._events_of(kind, tenant, id, loaded.tail.sequence):
-            if as_of is not None and _is_after(recorded, as_of):
-                break
-            loaded.aggregate = recorded.event.mutate(loaded.aggregate)
-            loaded.tail = Tail(recorded.sequence, recorded.digest)
-            loaded.commands.append(recorded.command_id)
-            loaded.read += 1
+        pattern = of_aggregate(tenant, kind.TOPIC, id)  # type: ignore[attr-defined]
+        messages, left = await self._direct(pattern, 1, EVERY - 1)  # as many as there can be before a snapshot
+        if left and as_of is None and (snapshot := await self._snapshots.get(kind, _key(kind, tenant, id))):
+            loaded = Loaded(thaw(kind, snapshot), Tail(snapshot.sequence, snapshot.digest), list(snapshot.commands))
+            messages, left = await self._direct(pattern, snapshot.sequence + 1)
+        while messages:
+            for message in messages:
+                recorded = decode(int((message.headers or {})["Nats-Sequence"]), message.data)
+                if as_of is not None and _is_after(recorded, as_of):
+                    return loaded
+                loaded.take(recorded)
+            messages, left = await self._direct(pattern, loaded.tail.sequence + 1) if left else ([], 0)
         return loaded
 
-    async def _events_of(self, kind: type[A], tenant: str, id: str, after: int) -> AsyncIterator[Recorded]:
-        pattern = of_aggregate(tenant, kind.TOPIC, id)  # type: ignore[attr-defined]
-        while True:
-            messages, left = await self._direct(pattern, after + 1)
-            for message in messages:
-                after = int((message.headers or {})["Nats-Sequence"])
-                yield decode(after, message.data)
-            if not left:
-                return
-
-    async def _direct(self, pattern: str, start: int) -> tuple[list[Msg], int]:
-        """Up to `LOAD_BATCH` messages with one request (JetStream's batched direct get), and how many are left."""
+    async def _direct(self, pattern: str, start: int, most: int = LOAD_BATCH) -> tuple[list[Msg], int]:
+        """Up to `most` messages with one request (JetStream's batched direct get), and how many are left."""
         inbox = self._bus.nc.new_inbox()
         got: list[Msg] = []
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -159,7 +155,7 @@ class EventStore:
                     done.set_result(int(headers.get("Nats-Num-Pending", 0)))
 
         subscription = await self._bus.nc.subscribe(inbox, cb=take)
-        body = {"seq": start, "batch": LOAD_BATCH, "next_by_subj": pattern}
+        body = {"seq": start, "batch": most, "next_by_subj": pattern}
         try:
             await self._bus.nc.publish(f"$JS.API.DIRECT.GET.{EVENT_STREAM}", json.dumps(body).encode(), reply=inbox)
             return got, await asyncio.wait_for(done, 5)
