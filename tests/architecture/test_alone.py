@@ -43,6 +43,7 @@ def _install(service: str, venv: Path) -> Path:
         "pip",
         "install",
         "--quiet",
+        "--no-sources",  # the workspace's way would be links to these folders
         "--python",
         str(python),
         "-c",
@@ -50,6 +51,7 @@ def _install(service: str, venv: Path) -> Path:
         *folders,
     ]
     subprocess.run(command, check=True)
+    assert not list(venv.rglob("*editable*")), "what runs is not what was installed"
     return python
 
 

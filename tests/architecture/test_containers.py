@@ -119,6 +119,12 @@ def test_images_are_built_with_the_uv_that_is_pinned() -> None:
     assert f"uv=={pinned[1]} " in DOCKERFILE.read_text()
 
 
+def test_images_hold_packages_and_no_links_to_their_sources() -> None:
+    installs = re.findall(r"uv pip install .*", DOCKERFILE.read_text())
+    assert len(installs) == len(SERVICES)
+    assert all("--no-sources" in each for each in installs)
+
+
 def test_the_settings_are_all_in_the_manual() -> None:
     manual = (ROOT / "docs" / "running-in-production.md").read_text()
     every = _known(OneboxSettings, *(each for classes in SERVICES.values() for each in classes))
