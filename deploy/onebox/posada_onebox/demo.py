@@ -231,7 +231,7 @@ def _read_run(data: Path) -> dict[str, Any] | None:
 
 def _what_next(run: dict[str, Any]) -> None:
     _title("→", "What to look at next")
-    console.print(f"REST       {run['gateway_url']}/docs   (key: {run['admin_key_file']})", soft_wrap=True)
+    console.print(f"REST       {run['gateway_url']}/openapi.json   (key: {run['admin_key_file']})", soft_wrap=True)
     console.print(f"Playground {run['playground_url']}/")
     console.print("CLI        .venv/bin/posada sessions ls    .venv/bin/posada events --follow")
     console.print("           .venv/bin/posada jobs ls        .venv/bin/posada doctor")

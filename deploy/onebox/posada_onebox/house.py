@@ -126,7 +126,10 @@ class House:
             ("gateway", "posada_gateway", {"POSADA_GATEWAY_PORT": str(self._gateway_port)}),
         ]
         for name in _names("browser-runner", self._settings.runners):
-            plan.append((name, "posada_browser_runner", {"POSADA_RUNNER_NAME": name}))
+            allow = {"*": [f"127.0.0.1:{self._playground_port}"]} if self._settings.playground else {}
+            plan.append(
+                (name, "posada_browser_runner", {"POSADA_RUNNER_NAME": name, "POSADA_RUNNER_ALLOW": json.dumps(allow)})
+            )
         for name in _names("scraper", self._settings.scrapers):
             plan.append((name, "posada_scraper", {"POSADA_SCRAPER_BASE_URLS": json.dumps(sites)}))
         children = [ServiceChild(name, module, {**common, **env}, self.logs) for name, module, env in plan]

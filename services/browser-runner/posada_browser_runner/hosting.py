@@ -23,6 +23,7 @@ from posada_runtime.vault import Vault
 
 from posada_browser_runner.adapters.devtools_door import DevtoolsDoor
 from posada_browser_runner.adapters.start import Started, Starter
+from posada_browser_runner.allowed import Allowed
 from posada_browser_runner.journal import Journal
 from posada_browser_runner.settings import Settings
 
@@ -124,7 +125,8 @@ class Hosting:
         given = await self._bus.ask(GetSecrets(tenant=tenant, session_id=session_id), patience=5)
         login = await self._login_of(tenant, session_id, given)
         proxy = await self._proxy_of(tenant, session_id, given)
-        started = await self._starter.start(session_id, json.loads(login), proxy, given.user_agent or None)
+        allowed = Allowed.of_tenant(self._settings.allow, tenant)
+        started = await self._starter.start(session_id, json.loads(login), proxy, given.user_agent or None, allowed)
         try:
             await self._journal.opened(
                 tenant,

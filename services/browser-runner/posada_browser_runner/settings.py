@@ -8,6 +8,8 @@ import socket
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from posada_browser_runner.allowed import Allowed
+
 
 class Settings(BaseSettings):
     """A runner's own settings; the common ones stand in `posada_runtime.settings`."""
@@ -24,9 +26,19 @@ class Settings(BaseSettings):
     starts_at_once: int = 2  #: more make every start slower
     idle_seconds: float = 1800.0  #: a browser that nobody was connected to for so long is saved and closed
     reap_seconds: float = 5.0  #: how often leftovers are looked for
+    allow: dict[str, list[str]] = Field(default_factory=dict)
+    """Addresses that are not public and may be reached all the same, by tenant (`*`: by every one), as JSON:
+    `{"*": ["127.0.0.1:8080"], "acme": ["10.0.0.0/8"]}`. Proxies count, too."""
     proxy_timeout: float = 5.0  #: seconds for a session's proxy to answer before its browser starts
 
     @field_validator("name")
     @classmethod
     def _as_token(cls, name: str) -> str:
         return re.sub(r"[^A-Za-z0-9_-]", "-", name)[:64]
+
+    @field_validator("allow")
+    @classmethod
+    def _as_allowances(cls, allow: dict[str, list[str]]) -> dict[str, list[str]]:
+        for tenant in allow:
+            Allowed.of_tenant(allow, tenant)
+        return allow

@@ -156,6 +156,7 @@ class House:
             "POSADA_GRACE_SECONDS": "1",
             "POSADA_REGISTRY_POSTGRES_DSN": "postgresql://nobody@127.0.0.1:9/none",  # jobs need no read models
             "POSADA_RUNNER_NAME": "runner-1",
+            "POSADA_RUNNER_ALLOW": json.dumps({"*": [self.playground.url.removeprefix("http://")]}),
             "POSADA_SCRAPER_BASE_URLS": json.dumps({"facebook": f"{self.playground.url}/social"}),
             "POSADA_SCRAPER_ACK_WAIT_S": "2",
             "POSADA_SCRAPER_RETRY_S": "0.1",

@@ -19,6 +19,7 @@ from posada_browser_runner.adapters.find import ChromiumBinary, find_chromium
 from posada_browser_runner.adapters.login import apply_login, capture_login
 from posada_browser_runner.adapters.profiles import ProfileDir, Profiles
 from posada_browser_runner.adapters.upstream import check_upstream
+from posada_browser_runner.allowed import Allowed
 from posada_browser_runner.settings import Settings
 
 
@@ -54,7 +55,14 @@ class Starter:
         get_logger().info("chromium_found", path=str(binary.path), kind=binary.kind, source=binary.source)
         return cls(common.house, binary, Profiles(root), await async_playwright().start(), settings)
 
-    async def start(self, session_id: str, login: dict[str, Any], proxy: str | None, user_agent: str | None) -> Started:
+    async def start(
+        self,
+        session_id: str,
+        login: dict[str, Any],
+        proxy: str | None,
+        user_agent: str | None,
+        allowed: Allowed,
+    ) -> Started:
         """A Chromium of its own for the session, on a fresh profile, with its login, proxy and user agent.
 
         Raises:
@@ -66,7 +74,7 @@ class Starter:
         start_id = secrets.token_hex(8)
         mark = Mark.for_this_process(self.house, self._settings.name, session_id, start_id)
         profile = self._profiles.create(session_id, start_id)
-        egress = Egress(proxy)
+        egress = Egress(proxy, allowed)
         try:
             chromium = await ChromiumProcess.launch(
                 self._binary,
