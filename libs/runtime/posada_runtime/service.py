@@ -147,36 +147,27 @@ class Service:
     ) -> Callable[[MicroRequest], Awaitable[None]]:
         decoder = msgspec.json.Decoder(request)
 
+        async def reply(body: bytes) -> bytes:
+            return msgspec.json.encode(await handler(decoder.decode(body)))
+
         async def endpoint(message: MicroRequest) -> None:
             await self._limit.acquire()  # nats.micro awaits this one by one; the work itself runs beside it
-            task = asyncio.create_task(self._answer(message, request.__name__, decoder, handler))
+            task = asyncio.create_task(self._answer(message, request.__name__, reply))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
         return endpoint
 
-    async def _answer(
-        self,
-        message: MicroRequest,
-        name: str,
-        decoder: msgspec.json.Decoder[Any],
-        handler: Callable[[Any], Awaitable[Any]],
-    ) -> None:
+    async def _answer(self, message: MicroRequest, name: str, reply: Callable[[bytes], Awaitable[bytes]]) -> None:
         try:
             with telemetry.span(name, "server", message.headers or {}):
-                await self._answer_in_span(message, name, decoder, handler)
+                await self._reply(message, name, reply)
         finally:
             self._limit.release()
 
-    async def _answer_in_span(
-        self,
-        message: MicroRequest,
-        name: str,
-        decoder: msgspec.json.Decoder[Any],
-        handler: Callable[[Any], Awaitable[Any]],
-    ) -> None:
+    async def _reply(self, message: MicroRequest, name: str, reply: Callable[[bytes], Awaitable[bytes]]) -> None:
         try:
-            reply = msgspec.json.encode(await handler(decoder.decode(message.data)))
+            answer = await reply(message.data)
         except errors.PosadaError as error:
             self._house.log.info("refused", message=name, code=error.code)
             await _respond_error(message, error)
@@ -187,7 +178,7 @@ class Service:
             telemetry.mark_failed(error)
             await _respond_error(message, errors.PosadaError())
         else:
-            await message.respond(reply)
+            await message.respond(answer)
 
 
 async def _respond_error(message: MicroRequest, error: errors.PosadaError) -> None:
