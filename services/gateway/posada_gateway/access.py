@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from posada_contracts.errors import ForbiddenError, PosadaError, UnauthorizedError
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from posada_gateway.house import House
@@ -20,8 +21,8 @@ BEARER = HTTPBearer(auto_error=False, scheme_name="api_key", description="An API
 READING = frozenset({"GET", "HEAD"})
 
 
-def recognise(request: Request) -> Caller:
-    """Who sent the request.
+def recognise(request: HTTPConnection, key_in_query: bool = False) -> Caller:
+    """Who sent the request. `key_in_query`: without the header, `?key=` is taken as well.
 
     Raises:
         UnauthorizedError: no key, or a wrong one.
@@ -31,13 +32,16 @@ def recognise(request: Request) -> Caller:
     if house.settings.auth == "off":
         _only_this_machine(request)
         return EVERYONE
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    header = request.headers.get("authorization")
+    if header is None and key_in_query:
+        header = f"Bearer {request.query_params.get('key', '')}"
+    scheme, _, key = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise UnauthorizedError
     return house.ring.caller(key.strip())
 
 
-def _only_this_machine(request: Request) -> None:
+def _only_this_machine(request: HTTPConnection) -> None:
     """Without keys, a web page in the user's browser must not be able to call: it cannot forge these headers."""
     origin = request.headers.get("origin")
     if not is_loopback(request.url.hostname or "") or (origin and not is_loopback(_host_of(origin))):
@@ -62,22 +66,30 @@ def permit(caller: Caller, method: str) -> None:
 class KeyedRoute(APIRoute):
     """A route that asks who calls before it reads anything of the body."""
 
+    key_in_query = False
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the door."""
         handle = super().get_route_handler()
 
         async def admit(request: Request) -> Response:
-            request.state.caller = recognise(request)
+            request.state.caller = recognise(request, self.key_in_query)
             permit(request.state.caller, request.method)
             return await handle(request)
 
         return admit
 
 
-def keyed_router(tag: str) -> APIRouter:
+class QueryKeyedRoute(KeyedRoute):
+    """The same, for clients that cannot set headers: they may send their key as `?key=`."""
+
+    key_in_query = True
+
+
+def keyed_router(tag: str, key_in_query: bool = False) -> APIRouter:
     """A router all of whose routes need a key."""
     return APIRouter(
-        route_class=KeyedRoute,
+        route_class=QueryKeyedRoute if key_in_query else KeyedRoute,
         tags=[tag],
         dependencies=[Security(BEARER)],
         responses=answers(401, 403, 503),

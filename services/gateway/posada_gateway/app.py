@@ -13,13 +13,16 @@ from posada_gateway import problems
 from posada_gateway.house import House
 from posada_gateway.limits import BodyLimit
 from posada_gateway.observed import Observed
-from posada_gateway.routes import compat, events, jobs, keys, sessions
+from posada_gateway.routes import browsers, compat, events, jobs, keys, sessions
 from posada_gateway.routes import house as house_routes
 
 TITLE = "Posada"
 VERSION = "1"
 ROUTERS = (
     sessions.router,
+    browsers.router,
+    browsers.discovery,
+    browsers.sockets,
     jobs.router,
     events.router,
     keys.router,

@@ -6,7 +6,7 @@ from posada_contracts.browser import RunnerStats
 from posada_contracts.house import Counts
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WS"})
 
 
 class Metrics:

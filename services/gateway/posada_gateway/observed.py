@@ -20,8 +20,8 @@ class Observed:
         self._app, self._metrics, self._log = app, metrics, get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and watch it."""
-        if scope["type"] != "http":
+        """Pass a request on and watch it; a WebSocket is told of when it has ended."""
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
@@ -29,9 +29,8 @@ class Observed:
 
         async def watched(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                self._metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
+            if not status and (status := _status(message)):
+                self._metrics.answered(_route(scope), _method(scope), status, time.perf_counter() - began)
             await send(message)
 
         try:
@@ -45,13 +44,24 @@ class Observed:
         caller = scope.get("state", {}).get("caller")
         self._log.info(
             "request",
-            method=scope["method"],
+            method=_method(scope),
             path=scope["path"][:200],
             route=_route(scope),
             status=status,
             ms=round(seconds * 1000, 1),
             actor=caller.actor if caller else None,
         )
+
+
+def _method(scope: Scope) -> str:
+    return str(scope.get("method", "WS"))
+
+
+def _status(message: Message) -> int:
+    """What a message answers with; 0 when it is not the answer."""
+    if message["type"] in ("http.response.start", "websocket.http.response.start"):
+        return int(message["status"])
+    return {"websocket.accept": 101, "websocket.close": 403}.get(message["type"], 0)
 
 
 def _route(scope: Scope) -> str:

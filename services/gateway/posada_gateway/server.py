@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 
 from posada_gateway.settings import GatewaySettings
 
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024  # of what a client sends over a WebSocket: scripts and pages come in one
+
 
 class Server(uvicorn.Server):
     """Says on stdout where it serves, as one line of JSON, once it does."""
@@ -43,7 +45,11 @@ async def serve(app: ASGIApp, settings: GatewaySettings, stopping: asyncio.Event
         host=settings.host,
         port=settings.port,
         log_config=None,
+        log_level="warning",  # below that a WebSocket's address is logged with its query, where a key may be
         access_log=False,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_timeout=60.0,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=max(1, round(grace_seconds)),

@@ -10,6 +10,7 @@ from posada_contracts.access import KeyView
 from posada_contracts.browser import Usage
 from posada_contracts.job import PlatformView
 from posada_contracts.session import SessionView, Step
+from typing_extensions import TypedDict
 
 Status = Literal["ok", "error"]
 
@@ -78,6 +79,31 @@ class CleanUp:
     session_id: str
     ok: bool
     steps: list[Step]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrowserDoors:
+    """A session's browser, and where to drive it. The doors that this server does not have are null."""
+
+    state: Literal["queued", "starting", "open"]
+    position: int | None = None  #: in the queue, while it is queued
+    cdp_url: str
+    webdriver_url: str | None = None
+    live_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedBrowser:
+    """Whether there was a browser to close."""
+
+    closed: bool
+
+
+DevtoolsVersion = TypedDict(
+    "DevtoolsVersion",
+    {"Browser": str, "Protocol-Version": str, "User-Agent": str, "V8-Version": str, "webSocketDebuggerUrl": str},
+)
+"""What DevTools clients ask for first, named as Chromium names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
