@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from posada_gateway.sieve import sift
 
-GOING_AWAY, NOT_TEXT, RESTARTING = 1001, 1003, 1012
+GOING_AWAY, NOT_TEXT, NOT_ALLOWED, RESTARTING = 1001, 1003, 1008, 1012
 _DIAL_SECONDS = 10.0
 _GOODBYE_SECONDS = 1.0
 _quiet = logging.getLogger(__name__)
@@ -72,16 +72,19 @@ async def version(cdp_url: str) -> dict[str, str]:
     }
 
 
-async def pump(client: WebSocket, browser: ClientConnection, stopping: asyncio.Event) -> None:
-    """Pass messages both ways until either side ends or the server stops; then the client is let go, too."""
+async def pump(client: WebSocket, browser: ClientConnection, ends: Mapping[int, Coroutine[Any, Any, object]]) -> None:
+    """Pass messages both ways until either side ends; then the other is let go, too.
+
+    So it is when one of `ends` is over: the client is told by the code that leads to it.
+    """
     up = asyncio.create_task(_up(client, browser))
     down = asyncio.create_task(_down(client, browser))
-    stopped = asyncio.create_task(stopping.wait())
+    others = {asyncio.create_task(waits): code for code, waits in ends.items()}
     try:
-        await asyncio.wait({up, down, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        code = RESTARTING if stopped.done() else (up.result() if up.done() else GOING_AWAY)
+        done, _ = await asyncio.wait({up, down, *others}, return_when=asyncio.FIRST_COMPLETED)
+        code = next((others[task] for task in done if task in others), up.result() if up.done() else GOING_AWAY)
     finally:
-        await end(up, down, stopped)
+        await end(up, down, *others)
     if client.client_state is WebSocketState.CONNECTED:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it went in this very moment
             await client.close(code)

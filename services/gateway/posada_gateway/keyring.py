@@ -130,3 +130,8 @@ class KeyRing:
         except TimeoutError:
             return False
         return True
+
+    async def revoked(self, key_id: str) -> None:
+        """Wait until the key is revoked."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: (known := self._keys.get(key_id)) is not None and known.view.revoked)

@@ -95,6 +95,7 @@ async def scraper(process: Platform, log: Log) -> AsyncIterator[Scraper]:
     service.hear(job.CancelJob, scraper.get)
     service.hear(job.GetResult, scraper.result)
     service.hear(browser.GetRunnerStats, scraper.stats, everyone=True)
+    service.hear(browser.OpenBrowser, scraper.open_browser)
     service.hear(browser.CloseBrowser, scraper.close)
     service.hear(browser.CleanBrowser, scraper.clean)
     service.hear(house.ScraperHealth, scraper.health_of_scraper)

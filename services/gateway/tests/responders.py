@@ -127,6 +127,7 @@ class Scraper:
     records: list[dict[str, Any]] = field(default_factory=list)
     open: list[browser.Usage] = field(default_factory=list)
     healthy: bool = True
+    cdp_url: str = ""
 
     async def platforms(self, _: job.ListPlatforms) -> list[job.PlatformView]:
         return [job.PlatformView(name="facebook", kinds=["profile", "check"], base_url="http://127.0.0.1")]
@@ -174,6 +175,11 @@ class Scraper:
 
     async def stats(self, _: browser.GetRunnerStats) -> browser.RunnerStats:
         return browser.RunnerStats(runner="r1", max_browsers=10, browsers=self.open)
+
+    async def open_browser(self, _: browser.OpenBrowser) -> browser.BrowserView:
+        if not self.cdp_url:
+            raise errors.UnavailableError("all browsers of this runner are busy")
+        return browser.BrowserView(state="open", runner="r1", generation=1, cdp_url=self.cdp_url)
 
     async def close(self, command: browser.CloseBrowser) -> bool:
         return any(use.session_id == command.session_id for use in self.open)

@@ -89,4 +89,5 @@ async def cdp(socket: WebSocket, id: str) -> None:
     view = await _opened(house, who, uuid_or_404(id))
     async with devtools.dialled(view.cdp_url) as browser:
         await socket.accept()
-        await devtools.pump(socket, browser, house.stopping)
+        ends = {devtools.RESTARTING: house.stopping.wait(), devtools.NOT_ALLOWED: house.ring.revoked(who.key_id)}
+        await devtools.pump(socket, browser, ends)
