@@ -68,7 +68,7 @@ class Handlers:
 
     async def close_here(self, command: CloseBrowser | CloseBrowserAt) -> bool:
         """Close on this runner."""
-        return await self._hosting.close(command.session_id, "asked")
+        return await self._hosting.close(command.tenant, command.session_id, "asked")
 
     async def clean_here(self, command: CleanBrowser | CleanBrowserAt) -> list[Step]:
         """Clean on this runner, and have it recorded."""

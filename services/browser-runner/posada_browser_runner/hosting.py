@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 from posada_contracts.browser import BrowserView
-from posada_contracts.errors import BrowserFailedError, ConflictError, PosadaError, UnavailableError
+from posada_contracts.errors import BrowserFailedError, ConflictError, NotFoundError, PosadaError, UnavailableError
 from posada_contracts.session import GetSecrets, SessionSecrets, Step, StoreCredentials
 from posada_runtime.bus import Bus
 from posada_runtime.leases import Lease, Leases
@@ -95,7 +95,7 @@ class Hosting:
             ProxyUnreachableError, BrowserFailedError, UnavailableError: as they say.
         """
         async with self._locked(session_id):
-            hosted = self._hosted.get(session_id)
+            hosted = self._of_tenant(tenant, session_id)
             if hosted is not None and not hosted.started.chromium.alive:
                 await self._end(hosted, lost="the browser was found dead")
                 hosted = None
@@ -169,10 +169,10 @@ class Hosting:
                 detail = "the browser died" if not hosted.started.chromium.alive else "the lease was lost"
                 await self._end(hosted, lost=detail)
 
-    async def close(self, session_id: str, reason: Reason) -> bool:
+    async def close(self, tenant: str, session_id: str, reason: Reason) -> bool:
         """Save the login and close. False: nothing was open here."""
         async with self._locked(session_id):
-            hosted = self._hosted.get(session_id)
+            hosted = self._of_tenant(tenant, session_id)
             if hosted is None:
                 return False
             with contextlib.suppress(PosadaError):
@@ -184,7 +184,7 @@ class Hosting:
         """End exactly what belongs to the session on this machine, step by step; a failed step stops no other."""
         async with self._locked(session_id):
             steps = _Steps()
-            hosted = self._hosted.get(session_id)
+            hosted = self._of_tenant(tenant, session_id)
             if hosted is not None:
                 await steps.run("save_login", lambda: self._save_login(hosted))
                 await steps.run("close_browser", lambda: self._end(hosted, reason="cleaned"))
@@ -249,7 +249,7 @@ class Hosting:
         idle = sorted((one for one in self.hosted if not self.clients(one)), key=lambda one: one.used_at)
         if not idle:
             raise UnavailableError(f"all {self._settings.max_browsers} browsers of this runner are busy")
-        await self.close(idle[0].session_id, "idle")
+        await self.close(idle[0].tenant, idle[0].session_id, "idle")
 
     async def close_idle(self) -> None:
         """Save and close what nobody was connected to for `idle_seconds`."""
@@ -258,17 +258,28 @@ class Hosting:
             if self.clients(one):
                 one.used_at = now
             elif now - one.used_at > self._settings.idle_seconds:
-                await self.close(one.session_id, "idle")
+                await self.close(one.tenant, one.session_id, "idle")
 
     async def end(self) -> None:
         """Save every login, close every browser."""
-        await asyncio.gather(*(self.close(one.session_id, "shutdown") for one in self.hosted))
+        await asyncio.gather(*(self.close(one.tenant, one.session_id, "shutdown") for one in self.hosted))
         await self._door.stop()
 
     @contextlib.asynccontextmanager
     async def _locked(self, session_id: str) -> AsyncIterator[None]:
         async with self._locks.setdefault(session_id, asyncio.Lock()):
             yield
+
+    def _of_tenant(self, tenant: str, session_id: str) -> Hosted | None:
+        """The session's browser, when it is open here. Another tenant's does not exist for the one who asks.
+
+        Raises:
+            NotFoundError: it is another tenant's.
+        """
+        hosted = self._hosted.get(session_id)
+        if hosted is not None and hosted.tenant != tenant:
+            raise NotFoundError
+        return hosted
 
     def _view(self, hosted: Hosted) -> BrowserView:
         host = self._settings.advertise or self._settings.host
