@@ -22,7 +22,7 @@ from posada_gateway.views import BrowserDoors, ClosedBrowser, DevtoolsVersion
 
 OPEN_SECONDS = 60.0
 _CDP = "/v1/sessions/{id}/cdp"
-_OPENING = answers(404, 409, 422, 502, 504)
+_OPENING = answers(404, 409, 410, 422, 502, 504)
 
 router = keyed_router("browsers")
 discovery = keyed_router("browsers", key_in_query=True)

@@ -119,7 +119,7 @@ async def cancel_job(id: Id, house: TheHouse, who: Who) -> Response:
     response_model=Records,
     responses={
         200: {"content": {NDJSON: {"schema": {"type": "string"}}, CSV: {"schema": {"type": "string"}}}},
-        **answers(404, 406, 409, 422, 504),
+        **answers(404, 406, 409, 410, 422, 504),
     },
 )
 async def get_result(id: Id, house: TheHouse, who: Who, accept: Accept = None) -> Response:

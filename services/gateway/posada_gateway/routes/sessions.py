@@ -117,7 +117,7 @@ async def store_credentials(id: Id, body: Login, house: TheHouse, who: Who) -> R
     return answer(await house.ask(command))
 
 
-@router.post("/v1/sessions/{id}/validate", response_model=CheckView, responses=answers(404, 409, 422, 502, 504))
+@router.post("/v1/sessions/{id}/validate", response_model=CheckView, responses=answers(404, 409, 410, 422, 502, 504))
 async def validate_session(id: Id, house: TheHouse, who: Who, probe: Probe | None = None) -> Response:
     """Check the login now, by the cheapest probe that can tell, or by the given one. `unknown` changes nothing."""
     command = CheckSession(tenant=who.tenant, actor=who.actor, session_id=id, probe=probe)
