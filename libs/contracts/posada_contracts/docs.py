@@ -26,6 +26,7 @@ OWNERS = {
     "posada_contracts.house": "session-registry",
     "posada_contracts.browser": "browser-runner",
     "posada_contracts.job": "scraper",
+    "posada_contracts.link": "scraper",
 }
 """Which service publishes a module's events and answers its requests, unless `ELSEWHERE` says otherwise."""
 

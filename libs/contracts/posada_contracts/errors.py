@@ -13,6 +13,7 @@ PosadaError
 ├── ForgottenError         410
 ├── BrokenSealError        500
 ├── TooLargeError          413
+├── QueueFullError         429  every browser is busy and so many wait already that another may not
 ├── ProxyUnreachableError  502  the session's proxy does not answer; nothing went out directly
 ├── BrowserFailedError     502
 ├── UnavailableError       503  a part is down: a retry helps
@@ -110,6 +111,12 @@ class TooLargeError(PosadaError):
     """The body is larger than this server takes."""
 
     code, status = "too_large", 413
+
+
+class QueueFullError(PosadaError):
+    """Every browser is busy and the queue is full: try again when `Retry-After` says."""
+
+    code, status, retry = "queue_full", 429, True
 
 
 class ProxyUnreachableError(PosadaError):

@@ -16,7 +16,7 @@ from posada_contracts.messages import Command, Event, Query
 from posada_contracts.session import Evidence, Probe, Verdict
 from posada_contracts.vault import Sealed
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "needs_user", "succeeded", "failed", "cancelled"]
 
 
 class JobEvent(Event):
@@ -33,6 +33,7 @@ class JobRequested(JobEvent, CanInitAggregate[str], type="job.requested.v1", sub
     kind: str
     target: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    secret: Sealed | None = None  #: what the job needs and nobody may read, such as a password; gone when it ends
 
 
 class JobStarted(JobEvent, type="job.started.v1", subject="evt.{tenant}.job.{id}.started"):
@@ -48,6 +49,20 @@ class JobProgressed(JobEvent, type="job.progressed.v1", subject="evt.{tenant}.jo
     done: int
     total: int | None = None
     note: str = ""
+
+
+class JobNeedsUser(JobEvent, type="job.needs_user.v1", subject="evt.{tenant}.job.{id}.needs_user"):
+    """The job waits for something that only a person has."""
+
+    what: str  #: the name of what is to be given, such as `mfa_code`
+    detail: str = ""  #: one sentence for people
+    until: datetime  #: when the job gives up waiting
+
+
+class JobInputGiven(JobEvent, type="job.input_given.v1", subject="evt.{tenant}.job.{id}.input_given"):
+    """A person gave what the job waits for; it goes on."""
+
+    secret: Sealed
 
 
 class JobSucceeded(JobEvent, type="job.succeeded.v1", subject="evt.{tenant}.job.{id}.succeeded"):
@@ -89,6 +104,15 @@ class JobError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a job in the state `needs_user` waits for."""
+
+    what: str
+    detail: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobView:
     """A job as clients see it."""
 
@@ -108,6 +132,7 @@ class JobView:
     started_at: datetime | None
     finished_at: datetime | None
     version: int
+    needs: Need | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +178,14 @@ class RequestJob(Command[JobView], subject="cmd.job.request"):
     kind: str
     target: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)  #: sealed for the job's time; never in an event
+
+
+class GiveInput(Command[JobView], subject="cmd.job.give_input"):
+    """Give a waiting job what it asked for. 409 when it waits for nothing, or for something else."""
+
+    job_id: str
+    input: dict[str, str]
 
 
 class CancelJob(Command[JobView], subject="cmd.job.cancel"):
@@ -166,6 +199,31 @@ class CheckSession(Command[CheckView], subject="cmd.job.check_session"):
 
     session_id: str
     probe: Probe | None = None  #: this one and no other; None: over HTTP where the platform allows, else the browser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """The few places in which forms are driven, and how they are doing."""
+
+    workers: int  #: how many places there are
+    active: int
+    queued: int
+    done: int  #: since the process started
+    failed: int
+    oldest_seconds: float  #: how long the one that waits or works longest has done so; 0 when there is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScraperStats:
+    """One scraper."""
+
+    worker: str
+    executor: Executor
+    jobs_running: int
+
+
+class GetScraperStats(Query[ScraperStats], subject="qry.job.stats"):
+    """Every scraper answers."""
 
 
 class GetJob(Query[JobView], subject="qry.job.get"):

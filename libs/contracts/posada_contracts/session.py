@@ -12,7 +12,7 @@ from typing import Any, Literal
 from eventsourcing.domain import CanInitAggregate
 
 from posada_contracts.messages import Command, Event, Query
-from posada_contracts.vault import Proxy, Sealed
+from posada_contracts.vault import Proxy, Sealed, SealedLogin
 
 Status = Literal["created", "active", "expired", "banned", "cleaned", "erased"]
 Verdict = Literal["valid", "expired", "banned", "unknown"]
@@ -87,6 +87,7 @@ class CredentialsStored(
     """A login was sealed: given by a person, or captured from the session's browser."""
 
     secret: Sealed
+    profile: Sealed | None = None  #: see `SealedLogin`; never with a login that a person gave
     source: Literal["person", "browser"]
     generation: int = 0  #: of the browser it was captured from; fences a stale runner
 
@@ -120,6 +121,23 @@ class SessionCleaned(SessionEvent, type="session.cleaned.v1", subject="evt.{tena
 
 class SessionUsed(SessionEvent, type="session.used.v1", subject="evt.{tenant}.session.{id}.used"):
     """The session was in use; at most one such event per coalescing interval."""
+
+
+class TotpStored(SessionEvent, type="session.totp_stored.v1", subject="evt.{tenant}.session.{id}.totp_stored"):
+    """The secret that makes the account's one-time codes (RFC 6238) was sealed."""
+
+    secret: Sealed
+
+
+class TokenStored(SessionEvent, type="session.token_stored.v1", subject="evt.{tenant}.session.{id}.token_stored"):
+    """A token was fetched through the platform's login form, and sealed."""
+
+    secret: Sealed
+    expires_at: datetime | None = None  #: as the platform or the token itself says; None: neither does
+
+
+class TokenRead(SessionEvent, type="session.token_read.v1", subject="evt.{tenant}.session.{id}.token_read"):
+    """Somebody was given the token; who, is the event's actor."""
 
 
 class SessionErased(SessionEvent, type="session.erased.v1", subject="evt.{tenant}.session.{id}.erased"):
@@ -159,6 +177,30 @@ class SessionSecrets:
     credentials: Sealed | None
     proxy: Proxy | None
     user_agent: str
+    priority: Priority = "normal"
+    logins: list[SealedLogin] = field(default_factory=list)  #: the versions kept, oldest first; `credentials` last
+    totp: Sealed | None = None
+    token: Sealed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenView:
+    """A token as clients see it: never the token itself."""
+
+    owner: str
+    platform: str
+    session_id: str
+    status: Literal["none", "valid", "expired"]
+    stored_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenValue:
+    """The token itself."""
+
+    token: str
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +239,7 @@ class StoreCredentials(Command[SessionView], subject="cmd.session.store_credenti
 
     session_id: str
     storage_state: dict[str, Any]
+    profile: Sealed | None = None  #: sealed by the runner already: it may be large
     source: Literal["person", "browser"] = "person"
     generation: int = 0
 
@@ -215,6 +258,33 @@ class RecordCleaned(Command[SessionView], subject="cmd.session.record_cleaned"):
 
     session_id: str
     steps: list[Step]
+
+
+class StoreTotp(Command[SessionView], subject="cmd.session.store_totp"):
+    """Seal the account's TOTP secret, in base 32. Never stored, logged or traced in the clear."""
+
+    session_id: str
+    secret: str
+
+
+class StoreToken(Command[TokenView], subject="cmd.session.store_token"):
+    """Seal a token. Never stored, logged or traced in the clear."""
+
+    session_id: str
+    token: str
+    expires_at: datetime | None = None
+
+
+class ReadToken(Command[TokenValue], subject="cmd.session.read_token"):
+    """Give the token out, and put it on record. 404: there is none; 409 `token_expired`: its time is over."""
+
+    session_id: str
+
+
+class GetToken(Query[TokenView], subject="qry.session.token"):
+    """Whether there is a token, and until when."""
+
+    session_id: str
 
 
 class TouchSession(Command[None], subject="cmd.session.touch"):

@@ -26,6 +26,13 @@ IDEMPOTENCY = "idempotency"
 """KV: answers already given, by Idempotency-Key, for a day."""
 
 
+LOGIN_CHECKS = "scraper-login-checks"
+"""Durable consumer over the log's `session.credentials_stored`: a login made by hand is checked at once."""
+
+LINK_QRS = "link_qrs"
+"""KV, in memory only: the QR that each link shows just now."""
+
+
 def of_tenant(tenant: str) -> str:
     """All events of one tenant."""
     return f"evt.{token(tenant)}.>"
@@ -42,5 +49,5 @@ def of_kind(kind: str) -> str:
 
 
 def about_session(tenant: str, id: str) -> list[str]:
-    """All events about one session: its own and its browser's."""
-    return [of_aggregate(tenant, "session", id), of_aggregate(tenant, "browser", id)]
+    """All events about one session: its own, its browser's and its link's."""
+    return [of_aggregate(tenant, kind, id) for kind in ("session", "browser", "link")]

@@ -15,6 +15,14 @@ class Sealed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SealedLogin:
+    """One version of a session's login."""
+
+    state: Sealed  #: a Playwright `storage_state`, with the sessionStorage it leaves out
+    profile: Sealed | None = None  #: what no `storage_state` can carry: the browser's IndexedDB as it lay on disk
+
+
+@dataclass(frozen=True, kw_only=True)
 class Proxy:
     """The proxy a session's browser goes out through. `secret` seals the whole URL, password and all."""
 

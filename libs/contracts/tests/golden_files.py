@@ -60,6 +60,8 @@ def _builtin(info: inspect.Type) -> Any:
             return 7
         case inspect.FloatType():
             return 1.5
+        case inspect.BytesType():
+            return "dGV4dA=="
         case inspect.StrType() | inspect.AnyType():
             return "text"
         case _:
