@@ -26,11 +26,16 @@ class Bucket:
         self._bus, self._name, self._kv = bus, name, kv
 
     @classmethod
-    async def open(cls, bus: Bus, name: str, ttl_s: float | None = None) -> Self:
-        """The bucket `name`, made when it is not there. Entries older than `ttl_s` vanish."""
+    async def open(cls, bus: Bus, name: str, ttl_s: float | None = None, *, memory: bool = False) -> Self:
+        """The bucket `name`, made when it is not there. Entries older than `ttl_s` vanish.
+
+        Args:
+            memory: nothing of it is ever written to a disk; a restart of the server empties it.
+        """
         config = api.StreamConfig(
             name=f"KV_{name}",
             subjects=[f"$KV.{name}.>"],
+            storage=api.StorageType.MEMORY if memory else api.StorageType.FILE,
             max_msgs_per_subject=1,
             max_age=ttl_s or 0,
             duplicate_window=min(ttl_s or 120, 120),
