@@ -9,6 +9,7 @@ PosadaError
 ├── ConflictError          409
 │   ├── SessionExistsError
 │   ├── StaleLeaseError
+│   ├── TokenExpiredError
 │   └── IdempotencyError
 ├── ForgottenError         410
 ├── BrokenSealError        500
@@ -87,6 +88,12 @@ class StaleLeaseError(ConflictError):
     """Another runner has taken this session over: what this one still says of it is refused."""
 
     code = "stale_lease"
+
+
+class TokenExpiredError(ConflictError):
+    """The token's time is over: fetch a new one."""
+
+    code = "token_expired"
 
 
 class IdempotencyError(ConflictError):
