@@ -14,7 +14,14 @@ from posada_runtime.settings import CommonSettings
 from posada_runtime.table import Projection
 from posada_runtime.vault import Vault, master_key
 
-from posada_session_registry.handlers import AccessHandlers, HouseHandlers, SessionHandlers, hear_all
+from posada_session_registry.handlers import (
+    AccessHandlers,
+    HouseHandlers,
+    Lives,
+    SessionHandlers,
+    TokenHandlers,
+    hear_all,
+)
 from posada_session_registry.settings import Settings
 from posada_session_registry.sweep import holder, sweep_forever
 from posada_session_registry.views import JobsProjection, Queries, SessionsProjection
@@ -29,10 +36,11 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     stack.callback(database.close)
     projections: list[Projection] = [SessionsProjection(), JobsProjection()]
     vault = await retried(lambda: Vault.open_up(house.bus, master_key(house.common)), 10)
-    sessions = SessionHandlers(house.bus, house.store, vault, settings)
+    lives = Lives(house.store, vault)
+    sessions, tokens = SessionHandlers(house.bus, lives, settings), TokenHandlers(lives)
     keys = AccessHandlers(house.store)
     await keys.first_admin_key(settings.admin_key_file or house.common.data / "admin.key")
-    hear_all(service, sessions, keys, HouseHandlers(house.bus, house.store, database, projections))
+    hear_all(service, sessions, tokens, keys, HouseHandlers(house.bus, house.store, database, projections))
     leases = await Leases.open(house.bus, holder())
     projector = LiveProjector(house.store, projections, database)
     await stack.enter_async_context(house.background(projector.run(), "projector"))

@@ -11,7 +11,7 @@ from posada_runtime.bus import Bus
 from posada_runtime.eventstore import EventStore
 from posada_runtime.settings import CommonSettings
 from posada_runtime.vault import Vault
-from posada_session_registry.handlers import SessionHandlers
+from posada_session_registry.handlers import Lives, SessionHandlers, TokenHandlers
 from posada_session_registry.settings import Settings
 from posada_testkit.services import ServiceProcess, Starts, service_process
 from pydantic import SecretStr
@@ -28,8 +28,18 @@ async def vault(bus: Bus) -> Vault:
 
 
 @pytest.fixture
-async def sessions(bus: Bus, store: EventStore, vault: Vault, settings: Settings) -> SessionHandlers:
-    return SessionHandlers(bus, store, vault, settings)
+async def lives(store: EventStore, vault: Vault) -> Lives:
+    return Lives(store, vault)
+
+
+@pytest.fixture
+async def sessions(bus: Bus, lives: Lives, settings: Settings) -> SessionHandlers:
+    return SessionHandlers(bus, lives, settings)
+
+
+@pytest.fixture
+async def tokens(lives: Lives) -> TokenHandlers:
+    return TokenHandlers(lives)
 
 
 @pytest.fixture

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 from posada_contracts import session as said
-from posada_contracts.errors import NotFoundError, PosadaError, SessionExistsError, StaleLeaseError
+from posada_contracts.errors import NotFoundError, PosadaError, SessionExistsError, StaleLeaseError, TokenExpiredError
 from posada_contracts.session import SessionEvent, Status, Step
-from posada_contracts.vault import Proxy, Sealed
+from posada_contracts.vault import Proxy, Sealed, SealedLogin
 from posada_session_registry.domain import Session
-from posada_session_registry.domain.session import SealedParts
+from posada_session_registry.domain.session import KeptToken, SealedParts
 from posada_testkit.builders import TENANT, a_session, some_evidence
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-OLD, NEW, NEWER = (Sealed(name=name, digest="0" * 64, size=1) for name in ("old", "new", "newer"))
+OLD, NEW, NEWER, OTHER, DISK = (
+    Sealed(name=name, digest="0" * 64, size=1) for name in ("old", "new", "newer", "other", "disk")
+)
 PROXY = Proxy(masked="http://u:***@p:1", secret=OLD)
 SEEN = some_evidence()
 STEPS = [Step(name="end_browser")]
@@ -29,8 +31,27 @@ def at(days: float) -> datetime:
     return T0 + timedelta(days=days)
 
 
-def a_login(sealed: Sealed = NEW, source: Any = "person", generation: int = 0, days: float = 1) -> Change:
-    return lambda session: session.store_credentials(sealed, source, generation, at(days))
+def a_login(
+    sealed: Sealed = NEW, source: Any = "person", generation: int = 0, days: float = 1, profile: Sealed | None = None
+) -> Change:
+    login = SealedLogin(state=sealed, profile=profile)
+    return lambda session: session.store_credentials(login, source, generation, at(days))
+
+
+def _logins(*states: Sealed) -> list[SealedLogin]:
+    return [SealedLogin(state=state) for state in states]
+
+
+def a_totp(sealed: Sealed = NEW, days: float = 1) -> Change:
+    return lambda session: session.store_totp(sealed, at(days))
+
+
+def a_token(sealed: Sealed = NEW, until: float | None = None, days: float = 1) -> Change:
+    return lambda session: session.store_token(sealed, None if until is None else at(until), at(days))
+
+
+def token_read(days: float) -> Change:
+    return lambda session: session.read_token(at(days))
 
 
 def verdict(what: said.Verdict, days: float = 1) -> Change:
@@ -105,11 +126,14 @@ CASES = [
         check={"credentials": NEW, "generation": 5},
     ),
     Case(
-        "a login of the same browser is taken",
+        "a login of the same browser is taken, with what lay on its disk",
         [a_login(source="browser", generation=5)],
-        a_login(NEWER, source="browser", generation=5),
+        a_login(NEWER, source="browser", generation=5, profile=DISK),
         said.CredentialsStored,
-        check={"logins": [NEW, NEWER]},
+        check={
+            "logins": [*_logins(OLD, NEW), SealedLogin(state=NEWER, profile=DISK)],
+            "secrets": [OLD, NEW, NEWER, DISK],
+        },
     ),
     Case(
         "a person's login is taken whatever browser was there",
@@ -119,11 +143,11 @@ CASES = [
         check={"generation": 5},
     ),
     Case(
-        "the last two logins are kept",
-        [a_login(NEW)],
-        a_login(NEWER),
+        "the last three logins are kept",
+        [a_login(NEW), a_login(NEWER)],
+        a_login(OTHER),
         said.CredentialsStored,
-        check={"logins": [NEW, NEWER]},
+        check={"logins": _logins(NEW, NEWER, OTHER), "secrets": [NEW, NEWER, OTHER]},
     ),
     Case("a changed label is told", [], changed(labels={"a": "b"}), said.SessionChanged, check={"labels": {"a": "b"}}),
     Case("the proxy can be taken away", [], changed(proxy=None), said.SessionChanged, check={"proxy": None}),
@@ -146,6 +170,29 @@ CASES = [
         "erased",
         {"credentials": None, "logins": [], "proxy": None},
     ),
+    Case("a TOTP secret is told", [a_totp(NEW)], a_totp(NEWER), said.TotpStored, check={"secrets": [OLD, NEWER]}),
+    Case(
+        "a token takes the place of the one before",
+        [a_token(NEW, until=9)],
+        a_token(NEWER, days=2),
+        said.TokenStored,
+        check={"token": KeptToken(NEWER, at(2), None), "secrets": [OLD, NEWER], "last_activity_at": at(2)},
+    ),
+    Case("whoever reads a token is on record", [a_token(until=3)], token_read(2), said.TokenRead),
+    Case("a token without an end can be read for ever", [a_token()], token_read(9999), said.TokenRead),
+    Case("a token whose time is over is not given out", [a_token(until=3)], token_read(3), TokenExpiredError),
+    Case("a token that is not there cannot be read", [], token_read(2), NotFoundError),
+    Case(
+        "erasing forgets codes and token",
+        [a_totp(), a_token()],
+        erased,
+        said.SessionErased,
+        "erased",
+        {"secrets": []},
+    ),
+    Case("an erased session is not there for a token", [erased], a_token(), NotFoundError, "erased"),
+    Case("an erased session is not there for a TOTP secret", [erased], a_totp(), NotFoundError, "erased"),
+    Case("an erased session's token cannot be read", [a_token(), erased], token_read(2), NotFoundError, "erased"),
     Case("erasing twice makes one event", [erased], erased, None, "erased"),
     Case("an erased session is not there for a login", [erased], a_login(), NotFoundError, "erased"),
     Case("an erased session is not there for a verdict", [erased], verdict("valid"), NotFoundError, "erased"),
@@ -165,7 +212,8 @@ CASES = [
         "created",
         {
             "credentials": NEWER,
-            "logins": [NEWER],
+            "logins": _logins(NEWER),
+            "secrets": [NEWER],
             "proxy": None,
             "generation": 0,
             "validated_at": None,

@@ -10,7 +10,13 @@ import msgspec
 import pytest
 from posada_contracts import session as said
 from posada_contracts.browser import BrowserClosed, BrowserOpened, CleanBrowser
-from posada_contracts.errors import ForgottenError, NotFoundError, SessionExistsError, StaleLeaseError
+from posada_contracts.errors import (
+    ForgottenError,
+    InvalidInputError,
+    NotFoundError,
+    SessionExistsError,
+    StaleLeaseError,
+)
 from posada_contracts.ids import session_id
 from posada_contracts.session import Step
 from posada_contracts.streams import EVENT_SUBJECTS, SEALED
@@ -33,6 +39,18 @@ async def types(store: EventStore) -> list[str]:
 
 async def get(sessions: SessionHandlers, id: str) -> said.SessionView:
     return await sessions.get(said.GetSession(**ON, session_id=id))
+
+
+async def sealed(bus: Bus) -> int:
+    """How many ciphertexts there are."""
+    objects = await bus.js.object_store(SEALED)
+    return len([each for each in await objects.list() if not each.deleted])
+
+
+def a_captured(id: str, number: int, **more: Any) -> said.StoreCredentials:
+    """A login that a session's browser holds."""
+    login = a_storage_state(f"c{number}")
+    return said.StoreCredentials(**ON, session_id=id, storage_state=login, source="browser", generation=number, **more)
 
 
 async def test_a_session_is_created_with_its_secrets_sealed(sessions: SessionHandlers, vault: Vault) -> None:
@@ -65,8 +83,7 @@ async def test_of_many_creates_at_once_one_wins_every_time(sessions: SessionHand
 async def test_the_loser_of_a_race_leaves_no_ciphertext_behind(sessions: SessionHandlers, bus: Bus) -> None:
     commands = [a_session(owner="anna", storage_state=a_storage_state(f"c{n}")) for n in range(5)]
     await asyncio.gather(*map(sessions.create, commands), return_exceptions=True)
-    objects = await bus.js.object_store(SEALED)
-    assert len([each for each in await objects.list() if not each.deleted]) == 1
+    assert await sealed(bus) == 1
 
 
 async def test_a_repeated_create_answers_the_same_and_another_one_is_refused(sessions: SessionHandlers) -> None:
@@ -102,20 +119,50 @@ async def test_a_change_changes_only_what_it_names(sessions: SessionHandlers, va
     assert (view.proxy_url, view.user_agent, view.version) == (None, None, 4)
 
 
-async def test_a_new_login_replaces_the_old_one_and_the_third_is_discarded(
-    sessions: SessionHandlers, vault: Vault
+async def test_three_versions_of_a_login_are_kept_and_the_fourth_pushes_out_the_first(
+    sessions: SessionHandlers, vault: Vault, bus: Bus
 ) -> None:
     made = await sessions.create(a_session(storage_state=a_storage_state("c0")))
-    seen = []
-    for number in (1, 2):
-        refs = await sessions.secrets(said.GetSecrets(**ON, session_id=made.id))
-        assert refs.credentials is not None
-        seen.append(refs.credentials)
-        login = a_storage_state(f"c{number}")
-        await sessions.store_credentials(said.StoreCredentials(**ON, session_id=made.id, storage_state=login))
-    assert msgspec.json.decode(await vault.open(TENANT, made.id, seen[1])) == a_storage_state("c1")
-    with pytest.raises(ForgottenError):
-        await vault.open(TENANT, made.id, seen[0])
+    disk = await vault.seal(TENANT, made.id, "profile", b"of c1")
+    for number, profile in ((1, disk), (2, None)):
+        await sessions.store_credentials(a_captured(made.id, number, profile=profile))
+    refs = await sessions.secrets(said.GetSecrets(**ON, session_id=made.id))
+    assert [login.profile for login in refs.logins] == [None, disk, None]
+    opened = [msgspec.json.decode(await vault.open(TENANT, made.id, login.state)) for login in refs.logins]
+    assert opened == [a_storage_state(f"c{number}") for number in range(3)]
+    for number in (3, 4):
+        await sessions.store_credentials(a_captured(made.id, number))
+    for gone in (refs.logins[0].state, refs.logins[1].state, disk):
+        with pytest.raises(ForgottenError):
+            await vault.open(TENANT, made.id, gone)
+    assert await sealed(bus) == 3
+
+
+async def test_a_repeated_store_of_a_login_stores_it_once(sessions: SessionHandlers, bus: Bus) -> None:
+    made = await sessions.create(a_session(storage_state=a_storage_state("c0")))
+    command = a_captured(made.id, 1)
+    for _ in range(4):
+        await sessions.store_credentials(command)
+    refs = await sessions.secrets(said.GetSecrets(**ON, session_id=made.id))
+    assert len(refs.logins) == await sealed(bus) == 2
+
+
+async def test_a_browser_that_was_logged_out_leaves_an_empty_login(sessions: SessionHandlers, vault: Vault) -> None:
+    made = await sessions.create(a_session(storage_state=a_storage_state("c0")))
+    empty: dict[str, Any] = {"cookies": [], "origins": []}
+    command = said.StoreCredentials(**ON, session_id=made.id, storage_state=empty, source="browser", generation=1)
+    await sessions.store_credentials(command)
+    refs = await sessions.secrets(said.GetSecrets(**ON, session_id=made.id))
+    assert refs.credentials == refs.logins[-1].state
+    assert msgspec.json.decode(await vault.open(TENANT, made.id, refs.logins[-1].state)) == empty
+
+
+async def test_a_profile_of_another_session_is_refused(sessions: SessionHandlers, vault: Vault, bus: Bus) -> None:
+    made, other = await sessions.create(a_session()), await sessions.create(a_session(proxy_url="http://127.0.0.1:1"))
+    disk = await vault.seal(TENANT, other.id, "profile", b"of another")
+    with pytest.raises(InvalidInputError):
+        await sessions.store_credentials(a_captured(made.id, 1, profile=disk))
+    assert await vault.open(TENANT, other.id, disk) == b"of another"
 
 
 async def test_a_login_from_a_browser_that_was_replaced_is_refused(
@@ -133,8 +180,7 @@ async def test_a_login_from_a_browser_that_was_replaced_is_refused(
     with pytest.raises(StaleLeaseError):
         await sessions.store_credentials(captured(6))
     assert await types(store) == ["created", "credentials_stored"]
-    objects = await bus.js.object_store(SEALED)
-    assert len([each for each in await objects.list() if not each.deleted]) == 1
+    assert await sealed(bus) == 1
 
 
 async def test_verdicts_become_the_status(sessions: SessionHandlers, store: EventStore) -> None:
@@ -158,7 +204,7 @@ async def test_a_hundred_touches_after_the_interval_make_one_event(
 ) -> None:
     made = await sessions.create(a_session())
     later = datetime.now(UTC) + timedelta(minutes=2)
-    monkeypatch.setattr("posada_session_registry.handlers.sessions._now", lambda: later)
+    monkeypatch.setattr("posada_session_registry.handlers.sessions.now", lambda: later)
     await asyncio.gather(*(sessions.touch(said.TouchSession(**ON, session_id=made.id)) for _ in range(100)))
     assert await types(store) == ["created", "used"]
     assert (await audit(bus, EVENT_SUBJECTS)).faults == []

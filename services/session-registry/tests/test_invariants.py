@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from posada_contracts import session as said
-from posada_contracts.errors import NotFoundError, SessionExistsError, StaleLeaseError
+from posada_contracts.errors import NotFoundError, SessionExistsError, StaleLeaseError, TokenExpiredError
 from posada_contracts.messages import Event
 from posada_contracts.session import Status, Step
-from posada_contracts.vault import Proxy, Sealed
+from posada_contracts.vault import Proxy, Sealed, SealedLogin
 from posada_runtime.wire import decode, encode
 from posada_session_registry.domain import Session
 from posada_session_registry.domain.session import KEPT_LOGINS, SealedParts
@@ -64,7 +64,8 @@ class Life(RuleBasedStateMachine):
         stale = source == "browser" and generation < self.session.generation
         refusal = (NotFoundError, StaleLeaseError)
         allowed = self.living() and not stale
-        self.decide("store_credentials", sealed, source, generation, self.now, allowed=allowed, refusal=refusal)
+        login = SealedLogin(state=sealed)
+        self.decide("store_credentials", login, source, generation, self.now, allowed=allowed, refusal=refusal)
 
     @rule(verdict=st.sampled_from(get_args(said.Verdict)))
     def record_verdict(self, verdict: said.Verdict) -> None:
@@ -78,6 +79,21 @@ class Life(RuleBasedStateMachine):
     @rule()
     def touch(self) -> None:
         self.decide("touch", timedelta(minutes=1), self.now, allowed=self.living())
+
+    @rule(sealed=sealed)
+    def store_totp(self, sealed: Sealed) -> None:
+        self.decide("store_totp", sealed, self.now, allowed=self.living())
+
+    @rule(sealed=sealed, lives=st.none() | pauses)
+    def store_token(self, sealed: Sealed, lives: timedelta | None) -> None:
+        expires_at = None if lives is None else self.now + lives
+        self.decide("store_token", sealed, expires_at, self.now, allowed=self.living())
+
+    @rule()
+    def read_token(self) -> None:
+        token = self.session.token
+        allowed = token is not None and not token.over(self.now)
+        self.decide("read_token", self.now, allowed=allowed, refusal=(NotFoundError, TokenExpiredError))
 
     @rule()
     def expire_if_idle(self) -> None:
@@ -101,13 +117,14 @@ class Life(RuleBasedStateMachine):
         session = self.session
         assert session.status in get_args(Status)
         assert len(session.logins) <= KEPT_LOGINS
-        assert session.credentials == (session.logins[-1] if session.logins else None)
+        assert session.credentials == (session.logins[-1].state if session.logins else None)
         assert session.began_at <= session.last_activity_at <= self.now
         assert session.generation >= 0
         if session.status == "active":
             assert session.validated_at is not None
         if session.status == "erased":
             assert (session.credentials, session.logins, session.proxy) == (None, [], None)
+            assert session.secrets == []
         assert (session.id, session.tenant, session.owner, session.platform) == ("s", TENANT, "anna", "carabook")
 
     @invariant()

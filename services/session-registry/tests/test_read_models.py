@@ -30,7 +30,7 @@ from posada_runtime.rebuild import rebuild
 from posada_runtime.table import Projection
 from posada_session_registry.domain import Session
 from posada_session_registry.handlers import SessionHandlers
-from posada_session_registry.handlers.sessions import view_of
+from posada_session_registry.handlers.shown import view_of
 from posada_session_registry.settings import Settings
 from posada_session_registry.sweep import holder, sweep_forever
 from posada_session_registry.views import JobsProjection, Queries, SessionsProjection

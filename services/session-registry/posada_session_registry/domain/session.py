@@ -14,12 +14,12 @@ from typing import Any, Literal, Self
 
 from eventsourcing.domain import BaseAggregate
 from posada_contracts import session as said
-from posada_contracts.errors import NotFoundError, SessionExistsError, StaleLeaseError
+from posada_contracts.errors import NotFoundError, SessionExistsError, StaleLeaseError, TokenExpiredError
 from posada_contracts.session import Evidence, Priority, Probe, SessionEvent, Status, Step, Verdict
-from posada_contracts.vault import Proxy, Sealed
+from posada_contracts.vault import Proxy, Sealed, SealedLogin
 
-KEPT_LOGINS = 2
-"""How many versions of a login are kept: the newest, and the one before it for whoever has just opened that."""
+KEPT_LOGINS = 3
+"""How many versions of a login are kept: the newest, and those before it in case that one turns out damaged."""
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -42,6 +42,19 @@ class SealedParts:
         }
 
 
+@dataclass(frozen=True)
+class KeptToken:
+    """A token, sealed, and its times."""
+
+    secret: Sealed
+    stored_at: datetime
+    expires_at: datetime | None
+
+    def over(self, at: datetime) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= at
+
+
 class Session(BaseAggregate[str]):
     """One owner's session on one platform."""
 
@@ -57,11 +70,19 @@ class Session(BaseAggregate[str]):
     labels: dict[str, str] = field(default_factory=dict)
     credentials: Sealed | None = None
     status: Status = field(default="created", init=False)
-    logins: list[Sealed] = field(default_factory=list, init=False)  #: oldest first, `credentials` last
+    logins: list[SealedLogin] = field(default_factory=list, init=False)  #: oldest first, `credentials` last
     generation: int = field(default=0, init=False)  #: highest browser generation that a login came from
+    totp: Sealed | None = field(default=None, init=False)
+    token: KeptToken | None = field(default=None, init=False)
     validated_at: datetime | None = field(default=None, init=False)
     last_activity_at: datetime = field(default=EPOCH, init=False)
     began_at: datetime = field(default=EPOCH, init=False)  #: of the present life
+
+    @property
+    def secrets(self) -> list[Sealed]:
+        """All of its logins, one-time codes and tokens that are kept; what is in here no more may be discarded."""
+        parts = [part for login in self.logins for part in (login.state, login.profile)]
+        return [each for each in (*parts, self.totp, self.token.secret if self.token else None) if each is not None]
 
     @classmethod
     def create(cls, id: str, command: said.CreateSession, sealed: SealedParts, at: datetime) -> Self:
@@ -97,9 +118,9 @@ class Session(BaseAggregate[str]):
             )
 
     def store_credentials(
-        self, secret: Sealed, source: Literal["person", "browser"], generation: int, at: datetime
+        self, login: SealedLogin, source: Literal["person", "browser"], generation: int, at: datetime
     ) -> None:
-        """Take a new login.
+        """Take a new login; an empty one too, for a browser that was logged out has one.
 
         Raises:
             StaleLeaseError: it comes from a browser that another one has replaced.
@@ -107,7 +128,38 @@ class Session(BaseAggregate[str]):
         self._living()
         if source == "browser" and generation < self.generation:
             raise StaleLeaseError
-        self.trigger_event(said.CredentialsStored, timestamp=at, secret=secret, source=source, generation=generation)
+        self.trigger_event(
+            said.CredentialsStored,
+            timestamp=at,
+            secret=login.state,
+            profile=login.profile,
+            source=source,
+            generation=generation,
+        )
+
+    def store_totp(self, secret: Sealed, at: datetime) -> None:
+        """Take the secret that makes the account's one-time codes."""
+        self._living()
+        self.trigger_event(said.TotpStored, timestamp=at, secret=secret)
+
+    def store_token(self, secret: Sealed, expires_at: datetime | None, at: datetime) -> None:
+        """Take a token in the place of the one before."""
+        self._living()
+        self.trigger_event(said.TokenStored, timestamp=at, secret=secret, expires_at=expires_at)
+
+    def read_token(self, at: datetime) -> None:
+        """Somebody is given the token.
+
+        Raises:
+            NotFoundError: there is none.
+            TokenExpiredError: its time is over.
+        """
+        self._living()
+        if self.token is None:
+            raise NotFoundError("there is no token yet")
+        if self.token.over(at):
+            raise TokenExpiredError
+        self.trigger_event(said.TokenRead, timestamp=at)
 
     def record_verdict(self, verdict: Verdict, evidence: Evidence, probe: Probe, at: datetime) -> None:
         """Take the result of a check; `unknown` changes nothing."""
@@ -162,7 +214,7 @@ class Session(BaseAggregate[str]):
 
     def _begin(self, credentials: Sealed | None, at: datetime) -> None:
         self.status, self.began_at, self.last_activity_at = "created", at, at
-        self.credentials, self.logins = credentials, [credentials] if credentials else []
+        self.credentials, self.logins = credentials, [SealedLogin(state=credentials)] if credentials else []
 
     @when.register
     def _changed(self, event: said.SessionChanged) -> None:
@@ -172,7 +224,7 @@ class Session(BaseAggregate[str]):
     @when.register
     def _credentials_stored(self, event: said.CredentialsStored) -> None:
         self.credentials = event.secret
-        self.logins = [*self.logins, event.secret][-KEPT_LOGINS:]
+        self.logins = [*self.logins, SealedLogin(state=event.secret, profile=event.profile)][-KEPT_LOGINS:]
         self.generation = max(self.generation, event.generation)
         if event.source == "person":
             self.status = "created"  # to be checked anew
@@ -199,5 +251,19 @@ class Session(BaseAggregate[str]):
         self.last_activity_at = event.timestamp
 
     @when.register
+    def _totp_stored(self, event: said.TotpStored) -> None:
+        self.totp, self.last_activity_at = event.secret, event.timestamp
+
+    @when.register
+    def _token_stored(self, event: said.TokenStored) -> None:
+        self.token = KeptToken(event.secret, event.timestamp, event.expires_at)
+        self.last_activity_at = event.timestamp
+
+    @when.register
+    def _token_read(self, event: said.TokenRead) -> None:
+        self.last_activity_at = event.timestamp
+
+    @when.register
     def _erased(self, event: said.SessionErased) -> None:
         self.status, self.credentials, self.logins, self.proxy = "erased", None, [], None
+        self.totp = self.token = None

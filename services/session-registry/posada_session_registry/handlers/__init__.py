@@ -9,10 +9,14 @@ from posada_runtime.service import Service
 
 from posada_session_registry.handlers.access import AccessHandlers
 from posada_session_registry.handlers.house import HouseHandlers
+from posada_session_registry.handlers.lives import Lives
 from posada_session_registry.handlers.sessions import SessionHandlers
+from posada_session_registry.handlers.tokens import TokenHandlers
 
 
-def hear_all(service: Service, sessions: SessionHandlers, keys: AccessHandlers, whole: HouseHandlers) -> None:
+def hear_all(
+    service: Service, sessions: SessionHandlers, tokens: TokenHandlers, keys: AccessHandlers, whole: HouseHandlers
+) -> None:
     """Attach every handler."""
     service.hear(session.CreateSession, sessions.create)
     service.hear(session.ChangeSession, sessions.change)
@@ -23,6 +27,10 @@ def hear_all(service: Service, sessions: SessionHandlers, keys: AccessHandlers, 
     service.hear(session.EraseSession, sessions.erase)
     service.hear(session.GetSession, sessions.get)
     service.hear(session.GetSecrets, sessions.secrets)
+    service.hear(session.StoreTotp, tokens.store_totp)
+    service.hear(session.StoreToken, tokens.store_token)
+    service.hear(session.ReadToken, tokens.read_token)
+    service.hear(session.GetToken, tokens.get)
     service.hear(session.ListSessions, whole.list_sessions)
     service.hear(job.ListJobs, whole.list_jobs)
     service.hear(IssueKey, keys.issue)
@@ -33,4 +41,4 @@ def hear_all(service: Service, sessions: SessionHandlers, keys: AccessHandlers, 
     service.hear(RegistryHealth, whole.health)
 
 
-__all__ = ["AccessHandlers", "HouseHandlers", "SessionHandlers", "hear_all"]
+__all__ = ["AccessHandlers", "HouseHandlers", "Lives", "SessionHandlers", "TokenHandlers", "hear_all"]

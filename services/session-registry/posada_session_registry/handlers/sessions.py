@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from posada_contracts import session as said
 from posada_contracts.browser import BrowserOpened, BrowserReopened, CleanBrowser
-from posada_contracts.errors import NotFoundError, PosadaError, SessionExistsError
+from posada_contracts.errors import InvalidInputError, NotFoundError, PosadaError, SessionExistsError
 from posada_contracts.ids import session_id
 from posada_contracts.session import SessionSecrets, SessionView, Step
-from posada_contracts.vault import Proxy, Sealed
+from posada_contracts.vault import Proxy, Sealed, SealedLogin
 from posada_runtime.bus import Bus
-from posada_runtime.eventstore import EventStore
-from posada_runtime.vault import Vault
 
 from posada_session_registry.domain import Session
 from posada_session_registry.domain.session import SealedParts
+from posada_session_registry.handlers.lives import Change, Lives, OnSession, now
+from posada_session_registry.handlers.shown import view_of
 from posada_session_registry.settings import Settings
 
 
 class SessionHandlers:
     """Owns the sessions' lives."""
 
-    def __init__(self, bus: Bus, store: EventStore, vault: Vault, settings: Settings) -> None:
-        self._bus, self._store, self._vault, self._settings = bus, store, vault, settings
+    def __init__(self, bus: Bus, lives: Lives, settings: Settings) -> None:
+        self._bus, self._lives, self._settings = bus, lives, settings
+        self._store, self._vault = lives.store, lives.vault
 
     async def create(self, command: said.CreateSession) -> SessionView:
         """Make the session. Its id follows from tenant, owner and platform, so two at once cannot both win."""
@@ -41,23 +41,23 @@ class SessionHandlers:
             await self._seal_proxy(command.tenant, id_, command.proxy_url),
             await self._seal_login(command.tenant, id_, command.storage_state),
         )
-        now = _now()
+        at = now()
 
         def decide(session: Session | None) -> Session:
             if session is None:
-                return Session.create(id_, command, sealed, now)
-            session.recreate(command, sealed, now)
+                return Session.create(id_, command, sealed, at)
+            session.recreate(command, sealed, at)
             return session
 
         try:
             return view_of(await self._store.execute(Session, command, id_, decide))
         except SessionExistsError:
-            await self._discard(sealed.credentials, sealed.proxy.secret if sealed.proxy else None)
+            await self._lives.discard([sealed.credentials, sealed.proxy.secret if sealed.proxy else None])
             raise
 
     async def change(self, command: said.ChangeSession) -> SessionView:
         """Change what the command names, and leave the rest."""
-        present = await self._living(command.tenant, command.session_id)
+        present = await self._lives.living(command.tenant, command.session_id)
         proxy = present.proxy
         if "proxy_url" in command.fields:
             proxy = await self._seal_proxy(command.tenant, command.session_id, command.proxy_url)
@@ -68,41 +68,41 @@ class SessionHandlers:
                 user_agent=command.user_agent if "user_agent" in command.fields else session.user_agent,
                 priority=command.priority if "priority" in command.fields else session.priority,
                 labels=command.labels if "labels" in command.fields else session.labels,
-                at=_now(),
+                at=now(),
             )
 
         return await self._execute(command, decide)
 
     async def store_credentials(self, command: said.StoreCredentials) -> SessionView:
-        """Seal the login, then tell that it is there; the version before the last one is discarded."""
-        before = await self._living(command.tenant, command.session_id)
-        secret = await self._seal_login(command.tenant, command.session_id, command.storage_state)
+        """Seal the login, then tell that it is there; the version that is too many is discarded."""
+        tenant, id_, profile = command.tenant, command.session_id, command.profile
+        await self._lives.living(tenant, id_)
+        if profile is not None and not profile.name.startswith(f"{tenant}/{id_}/"):
+            raise InvalidInputError("this profile was sealed for another session")
+        secret = await self._seal_login(tenant, id_, command.storage_state)
         assert secret is not None
-        try:
-            view = await self._execute(
-                command, lambda s: s.store_credentials(secret, command.source, command.generation, _now())
-            )
-        except PosadaError as error:
-            if not error.retry:
-                await self._discard(secret)
-            raise
-        await self._discard(*before.logins[:-1])
-        return view
+        login = SealedLogin(state=secret, profile=profile)
+
+        def change(session: Session) -> None:
+            session.store_credentials(login, command.source, command.generation, now())
+
+        parts = [secret] if profile is None else [secret, profile]
+        return view_of(await self._lives.replace(command, change, *parts))
 
     async def record_verdict(self, command: said.RecordVerdict) -> SessionView:
         """Take the result of a check."""
         return await self._execute(
-            command, lambda s: s.record_verdict(command.verdict, command.evidence, command.probe, _now())
+            command, lambda s: s.record_verdict(command.verdict, command.evidence, command.probe, now())
         )
 
     async def record_cleaned(self, command: said.RecordCleaned) -> SessionView:
         """Take what a clean-up did."""
-        return await self._execute(command, lambda s: s.record_cleaned(command.steps, _now()))
+        return await self._execute(command, lambda s: s.record_cleaned(command.steps, now()))
 
     async def touch(self, command: said.TouchSession) -> None:
         """Note that the session is in use, once per interval."""
         interval = timedelta(seconds=self._settings.activity_seconds)
-        await self._execute(command, lambda s: s.touch(interval, _now()))
+        await self._execute(command, lambda s: s.touch(interval, now()))
 
     async def erase(self, command: said.EraseSession) -> SessionView:
         """Close and clean the browser, destroy the key, and tell. The key goes first: no crash may leave it behind."""
@@ -113,9 +113,9 @@ class SessionHandlers:
             return view_of(present.aggregate)
         steps = await self._clean_browser(command.tenant, command.session_id)
         await self._vault.destroy(command.tenant, command.session_id)
-        await self._discard(*present.aggregate.logins)
+        await self._lives.discard(present.aggregate.secrets)
         done = Step(name="destroy_key", detail="what was sealed for this session can never be read again")
-        view = await self._execute(command, lambda s: s.erase([*steps, done], _now()))
+        view = await self._execute(command, lambda s: s.erase([*steps, done], now()))
         await self._vault.destroy(command.tenant, command.session_id)  # a login stored in between made a new one
         return view
 
@@ -136,7 +136,7 @@ class SessionHandlers:
 
     async def secrets(self, query: said.GetSecrets) -> SessionSecrets:
         """References for services that may open them."""
-        session = await self._living(query.tenant, query.session_id)
+        session = await self._lives.living(query.tenant, query.session_id)
         return SessionSecrets(
             owner=session.owner,
             platform=session.platform,
@@ -144,26 +144,18 @@ class SessionHandlers:
             credentials=session.credentials,
             proxy=session.proxy,
             user_agent=session.user_agent,
+            priority=session.priority,
+            logins=session.logins,
+            totp=session.totp,
+            token=session.token.secret if session.token else None,
         )
 
     async def expire_if_idle(self, command: said.TouchSession, idle: timedelta) -> None:
         """For the sweep: expire the session if it still is idle now."""
-        await self._execute(command, lambda s: s.expire_if_idle(idle, _now()))
+        await self._execute(command, lambda s: s.expire_if_idle(idle, now()))
 
-    async def _execute(self, command: _OnSession, change: Callable[[Session], None]) -> SessionView:
-        def decide(session: Session | None) -> Session:
-            if session is None:
-                raise NotFoundError
-            change(session)
-            return session
-
-        return view_of(await self._store.execute(Session, command, command.session_id, decide))
-
-    async def _living(self, tenant: str, id: str) -> Session:
-        session = (await self._store.load(Session, tenant, id)).aggregate
-        if session is None or session.status == "erased":
-            raise NotFoundError
-        return session
+    async def _execute(self, command: OnSession, change: Change) -> SessionView:
+        return view_of(await self._lives.execute(command, change))
 
     async def _seal_login(self, tenant: str, id: str, state: dict[str, object] | None) -> Sealed | None:
         if state is None:
@@ -176,27 +168,12 @@ class SessionHandlers:
         secret = await self._vault.seal(tenant, id, "proxy", url.encode(), new_key=True)
         return Proxy(masked=masked(url), secret=secret)
 
-    async def _discard(self, *sealed: Sealed | None) -> None:
-        for one in sealed:
-            if one is not None:
-                await self._vault.discard(one)
-
     async def _clean_browser(self, tenant: str, id: str) -> list[Step]:
         try:
             command = CleanBrowser(tenant=tenant, session_id=id, actor="session-registry")
             return await self._bus.ask(command, timeout=self._settings.clean_timeout)
         except PosadaError as error:  # no runner: then no browser of its either, or the reaper finds it
             return [Step(name="clean_browser", ok=False, detail=error.detail)]
-
-
-_OnSession = (
-    said.ChangeSession
-    | said.StoreCredentials
-    | said.RecordVerdict
-    | said.RecordCleaned
-    | said.TouchSession
-    | said.EraseSession
-)
 
 
 def masked(proxy_url: str) -> str:
@@ -206,28 +183,3 @@ def masked(proxy_url: str) -> str:
     name = user.partition(":")[0]
     shown = f"{name}:***@{place}" if at and ":" in user else parts.netloc
     return urlunsplit((parts.scheme, shown, parts.path, "", ""))
-
-
-def view_of(session: Session) -> SessionView:
-    """A session as clients see it. Whether a browser is open stands in the read model only."""
-    return SessionView(
-        id=session.id,
-        tenant=session.tenant,
-        owner=session.owner,
-        platform=session.platform,
-        status=session.status,
-        browser="none",
-        priority=session.priority,
-        has_credentials=session.credentials is not None,
-        proxy_url=session.proxy.masked if session.proxy else None,
-        user_agent=session.user_agent or None,
-        labels=session.labels,
-        created_at=session.began_at,
-        last_activity_at=session.last_activity_at,
-        validated_at=session.validated_at,
-        version=session.version,
-    )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

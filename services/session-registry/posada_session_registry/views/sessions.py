@@ -116,8 +116,8 @@ def _(event: session.SessionCleaned) -> Values:
     return {"status": "cleaned"}
 
 
-@changes.register
-def _(event: session.SessionUsed) -> Values:
+@changes.register(session.SessionUsed | session.TotpStored | session.TokenStored | session.TokenRead)
+def _(event: Event) -> Values:
     return {"last_activity_at": event.timestamp}
 
 
