@@ -141,9 +141,12 @@ class Tour:
             self._show_result(job)
 
     def _kill_browser(self, session_id: str) -> int:
-        """SIGKILL the session's Chromium: the oldest of the processes that carry the session's mark."""
+        """SIGKILL the session's Chromium: the oldest of the processes that carry the mark of its newest start."""
         house = CommonSettings(data=self._data).house
-        found = [process for process in find_marked(house) if process.mark.session_id == session_id]
+        starts = [
+            event.data["start_id"] for event in self._posada.sessions.events(session_id) if "start_id" in event.data
+        ]
+        found = [process for process in find_marked(house) if process.mark.start_id == starts[-1]]
         oldest = min(found, key=lambda process: process.create_time)
         os.kill(oldest.pid, signal.SIGKILL)
         return oldest.pid

@@ -120,6 +120,12 @@ class Leases:
         with contextlib.suppress(UnavailableError):
             await self._bucket.delete(lease.key, lease.revision)
 
+    async def evict(self, key: str, holder: Holder) -> None:
+        """Take the lease from a holder that is known to be dead. Should it live, its next renewal fails."""
+        entry = await self._bucket.entry(key)
+        if entry is not None and msgspec.json.decode(entry[0], type=Holder) == holder:
+            await self._bucket.delete(key, entry[1])
+
     @asynccontextmanager
     async def held(self, key: str) -> AsyncIterator[Lease | None]:
         """A lease for as long as the block runs; `None` when somebody else has it."""

@@ -76,13 +76,20 @@ class House:
 
     def browsers(self, session_id: str) -> list[Marked]:
         """The live Chromium processes of a session, oldest first."""
-        found = [one for one in find_marked(self.id) if one.mark.session_id == session_id]
-        return sorted(found, key=lambda one: one.create_time)
+        return browsers_of(self.data, self.id, session_id)
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
+
+
+def browsers_of(data: Path, house: str, session_id: str) -> list[Marked]:
+    """The live Chromium processes of a session, oldest first, whether started for it or given to it later."""
+    given = {file.parent.name for file in data.glob("runners/*/*/session") if file.read_text() == session_id}
+    starts = {name.rpartition(".")[2] for name in given}
+    found = [one for one in find_marked(house) if one.mark.session_id == session_id or one.mark.start_id in starts]
+    return sorted(found, key=lambda one: one.create_time)
 
 
 @contextmanager

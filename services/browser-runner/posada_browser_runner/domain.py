@@ -8,8 +8,20 @@ from functools import singledispatchmethod
 from typing import Literal, Self
 
 from eventsourcing.domain import BaseAggregate
-from posada_contracts.browser import BrowserClosed, BrowserEvent, BrowserLost, BrowserOpened, BrowserReopened
+from posada_contracts.browser import (
+    BrowserClosed,
+    BrowserEvent,
+    BrowserLost,
+    BrowserOpened,
+    BrowserReopened,
+    BrowserUnwell,
+    FileDownloaded,
+    LoginRestored,
+)
 from posada_contracts.errors import StaleLeaseError
+from posada_contracts.vault import Sealed
+
+Trouble = Literal["page_hung", "transport_hung", "process_dead", "memory"]
 
 
 class Browser(BaseAggregate[str]):
@@ -59,6 +71,24 @@ class Browser(BaseAggregate[str]):
         if self.is_open:
             self.trigger_event(BrowserLost, timestamp=at, runner=self.runner, generation=generation, detail=detail)
 
+    def fall_ill(self, generation: int, what: Trouble, detail: str, at: datetime) -> None:
+        """A probe found it broken."""
+        self._fence(generation)
+        self.trigger_event(
+            BrowserUnwell, timestamp=at, runner=self.runner, generation=generation, what=what, detail=detail
+        )
+
+    def restore(self, generation: int, detail: str, at: datetime) -> None:
+        """It came up with an older login than the newest."""
+        self._fence(generation)
+        self.trigger_event(LoginRestored, timestamp=at, runner=self.runner, generation=generation, detail=detail)
+
+    def download(self, name: str, url: str, size: int, secret: Sealed, at: datetime) -> None:
+        """A page gave a file."""
+        self.trigger_event(
+            FileDownloaded, timestamp=at, runner=self.runner, name=name, url=url, size=size, secret=secret
+        )
+
     def _fence(self, generation: int) -> None:
         if generation < self.generation:
             raise StaleLeaseError
@@ -76,6 +106,10 @@ class Browser(BaseAggregate[str]):
     def _reopened(self, event: BrowserReopened) -> None:
         self.runner, self.generation, self.start_id = event.runner, event.generation, event.start_id
         self.is_open = True
+
+    @when.register(BrowserUnwell | LoginRestored | FileDownloaded)
+    def _told(self, event: BrowserEvent) -> None:
+        """Nothing that is decided later depends on these."""
 
     @when.register(BrowserClosed | BrowserLost)
     def _ended(self, event: BrowserEvent) -> None:

@@ -9,10 +9,11 @@ from typing import Literal
 from posada_contracts.browser import BrowserEvent, BrowserOpened, BrowserReopened, CloseBrowser
 from posada_contracts.errors import PosadaError
 from posada_contracts.streams import of_kind
+from posada_contracts.vault import Sealed
 from posada_runtime.eventstore import EventStore
 from posada_runtime.log import get_logger
 
-from posada_browser_runner.domain import Browser
+from posada_browser_runner.domain import Browser, Trouble
 
 
 class Journal:
@@ -42,22 +43,37 @@ class Journal:
         self, tenant: str, session_id: str, generation: int, reason: Literal["asked", "idle", "shutdown", "cleaned"]
     ) -> None:
         """A browser was ended on purpose."""
-        await self._ended(tenant, session_id, lambda b: b.close(generation, reason, datetime.now(UTC)))
+        await self._tell(tenant, session_id, lambda b: b.close(generation, reason, datetime.now(UTC)))
 
     async def lost(self, tenant: str, session_id: str, generation: int, detail: str) -> None:
         """A browser died."""
-        await self._ended(tenant, session_id, lambda b: b.lose(generation, detail, datetime.now(UTC)))
+        await self._tell(tenant, session_id, lambda b: b.lose(generation, detail, datetime.now(UTC)))
 
-    async def _ended(self, tenant: str, session_id: str, change: Callable[[Browser], None]) -> None:
+    async def unwell(self, tenant: str, session_id: str, generation: int, what: Trouble, detail: str) -> None:
+        """An alert."""
+        await self._tell(tenant, session_id, lambda b: b.fall_ill(generation, what, detail, datetime.now(UTC)))
+
+    async def restored(self, tenant: str, session_id: str, generation: int, detail: str) -> None:
+        """An older login is used."""
+        await self._tell(tenant, session_id, lambda b: b.restore(generation, detail, datetime.now(UTC)))
+
+    async def downloaded(self, tenant: str, session_id: str, *, name: str, url: str, size: int, secret: Sealed) -> None:
+        """A file was sealed. Raises UnavailableError."""
+        await self._change(tenant, session_id, lambda b: b.download(name, url, size, secret, datetime.now(UTC)))
+
+    async def _tell(self, tenant: str, session_id: str, change: Callable[[Browser], None]) -> None:
+        try:
+            await self._change(tenant, session_id, change)
+        except PosadaError as error:  # stale: somebody newer speaks for the session; away: the next start tells it
+            get_logger().warning("browser_event_not_recorded", session_id=session_id, why=error.code)
+
+    async def _change(self, tenant: str, session_id: str, change: Callable[[Browser], None]) -> None:
         def decide(browser: Browser | None) -> Browser:
             assert browser is not None  # it was opened before it could end
             change(browser)
             return browser
 
-        try:
-            await self._store.execute(Browser, self._command(tenant, session_id), session_id, decide)
-        except PosadaError as error:  # stale: somebody newer speaks for the session; away: the next start tells it
-            get_logger().warning("browser_end_not_recorded", session_id=session_id, why=error.code)
+        await self._store.execute(Browser, self._command(tenant, session_id), session_id, decide)
 
     async def close_the_past(self) -> None:
         """Tell of every browser that an earlier life of this runner had open: it is lost."""

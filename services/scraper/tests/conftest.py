@@ -30,6 +30,7 @@ from posada_runtime.settings import CommonSettings
 from posada_scraper.domain import Job
 from posada_scraper.views import view_of
 from posada_testkit.faults import wait_until
+from posada_testkit.house import browsers_of
 from posada_testkit.servers import own_directory, running_nats, settings_for
 
 DEBIAN = Path("/usr/lib/chromium/chromium-headless-shell")
@@ -224,8 +225,7 @@ class House:
 
     def browser_processes(self, session: SessionView) -> list[int]:
         """The session's Chromium, oldest process first."""
-        marked = [each for each in find_marked(self.common.house) if each.mark.session_id == session.id]
-        return [each.pid for each in sorted(marked, key=lambda each: each.create_time)]
+        return [each.pid for each in browsers_of(self.common.data, self.common.house, session.id)]
 
     def end(self) -> None:
         """SIGTERM to every service that lives, scrapers first."""

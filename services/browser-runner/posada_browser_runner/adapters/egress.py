@@ -60,10 +60,19 @@ class Egress:
     """
 
     def __init__(self, upstream: str | None, allow: Rule | None = None) -> None:
-        self._route, self._direct = route(upstream, allow), upstream is None
+        self.lead(upstream, allow)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.failures: deque[Failure] = deque(maxlen=20)  #: the last one is the newest
+
+    @classmethod
+    def to_nowhere(cls) -> Egress:
+        """The way out of a browser that is nobody's yet: closed until `lead`."""
+        return cls(None, lambda *_: False)
+
+    def lead(self, upstream: str | None, allow: Rule | None) -> None:
+        """From now on go through `upstream`, where `allow` lets it. Raises `BadProxyError`."""
+        self._route, self._direct = route(upstream, allow), upstream is None
 
     async def start(self) -> int:
         """Listen on a free port of loopback, and return it."""

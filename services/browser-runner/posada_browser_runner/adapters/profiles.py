@@ -1,8 +1,12 @@
 """The directories of the browsers on this machine: one profile for every start, never used twice.
 
-    <root>/<session id>.<start id>/profile    what Chromium calls its user data directory
-    <root>/<session id>.<start id>/tmp        its temporary files and its log
-    <root>/quarantine/<time>.<session id>.<start id>
+    <root>/<name>.<start id>/profile    what Chromium calls its user data directory
+    <root>/<name>.<start id>/tmp        its temporary files and its log
+    <root>/<name>.<start id>/downloads  what pages gave to download and is not sealed yet
+    <root>/<name>.<start id>/session    the id of the session it was given to, when it stood ready before
+    <root>/quarantine/<time>.<name>.<start id>
+
+The name is the session's id, or `warm` for a browser that was started before anybody wanted it.
 
 A fresh name for each start is also what keeps two browsers from opening one profile: the headless shell has no lock.
 Symbolic links are never followed: a link in the root's place of a directory is removed as a link.
@@ -18,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _QUARANTINE = "quarantine"
+_OWNER = "session"
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PRIVATE = 0o700
 
@@ -34,6 +39,11 @@ class ProfileDir:
     def profile(self) -> Path:
         """Chromium's user data directory."""
         return self.path / "profile"
+
+    @property
+    def downloads(self) -> Path:
+        """Where its downloads arrive."""
+        return self.path / "downloads"
 
     @property
     def tmp(self) -> Path:
@@ -58,9 +68,18 @@ class Profiles:
         if not _fit(session_id, start_id):
             raise ValueError(f"not fit for a directory's name: {session_id!r}, {start_id!r}")
         made = ProfileDir(self.root / f"{session_id}.{start_id}", session_id, start_id)
-        for path in (made.path, made.profile, made.tmp):
+        for path in (made.path, made.profile, made.tmp, made.downloads):
             path.mkdir(_PRIVATE)
         return made
+
+    def give(self, profile: ProfileDir, session_id: str) -> None:
+        """Note that the directory is this session's from now on."""
+        if profile.session_id != session_id:
+            (self._mine(profile) / _OWNER).write_text(session_id)
+
+    def of_session(self, session_id: str) -> list[ProfileDir]:
+        """The directories that are, or were, this session's."""
+        return [each for each in self.leftovers(()) if session_id in (each.session_id, _owner(each.path))]
 
     def remove(self, profile: ProfileDir) -> None:
         """Remove it with all that is in it. One that is gone already is fine."""
@@ -85,6 +104,13 @@ class Profiles:
         if profile.path != path or not _fit(profile.session_id, profile.start_id):
             raise ValueError(f"not one of these profiles: {profile.path}")
         return path
+
+
+def _owner(path: Path) -> str:
+    try:
+        return (path / _OWNER).read_text()
+    except OSError:
+        return ""
 
 
 def _fit(session_id: str, start_id: str) -> bool:

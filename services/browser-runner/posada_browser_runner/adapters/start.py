@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from playwright.async_api import Browser, Playwright, async_playwright
-from playwright.async_api import Error as PlaywrightError
 from posada_contracts.errors import BrowserFailedError
 from posada_runtime.log import get_logger
 from posada_runtime.processes import Mark
 from posada_runtime.settings import CommonSettings
 
+from posada_browser_runner.adapters.archive import origins, unpack
 from posada_browser_runner.adapters.chromium import ChromiumProcess
+from posada_browser_runner.adapters.databases import Databases
 from posada_browser_runner.adapters.egress import Egress
 from posada_browser_runner.adapters.find import ChromiumBinary, find_chromium
-from posada_browser_runner.adapters.login import apply_login, capture_login
 from posada_browser_runner.adapters.profiles import ProfileDir, Profiles
+from posada_browser_runner.adapters.switches import sandboxed
+from posada_browser_runner.adapters.tabs import Download, Tabs
 from posada_browser_runner.adapters.upstream import check_upstream
+from posada_browser_runner.adapters.warm import Ready, Warm
 from posada_browser_runner.allowed import Allowed
+from posada_browser_runner.logins import Login
 from posada_browser_runner.settings import Settings
+
+WARM = "warm"
+
+
+class LoginDamagedError(BrowserFailedError):
+    """The browser does not have what was saved of its profile."""
+
+
+@dataclass
+class Guest:
+    """For whom a browser is, and how it is to be."""
+
+    tenant: str
+    session_id: str
+    proxy: str | None
+    user_agent: str
+    allowed: Allowed
+    attended: Callable[[], bool] = lambda: False  #: whether a client is there to answer a page's dialogs
+    on_download: Callable[[Download], None] = field(default=lambda _: None)
 
 
 @dataclass
@@ -31,20 +54,22 @@ class Started:
     chromium: ChromiumProcess
     profile: ProfileDir
     egress: Egress
-    browser: Browser  #: our own DevTools connection to it, for the login's sake
+    tabs: Tabs
 
 
 class Starter:
     """Starts and ends browsers for one runner."""
 
-    def __init__(
-        self, house: str, binary: ChromiumBinary, profiles: Profiles, playwright: Playwright, settings: Settings
-    ) -> None:
+    def __init__(self, house: str, binary: ChromiumBinary, profiles: Profiles, settings: Settings) -> None:
         self.house = house
-        self._binary, self._profiles, self._playwright, self._settings = binary, profiles, playwright, settings
+        self._binary, self._profiles, self._settings = binary, profiles, settings
+        self._databases = Databases()
+        self._starts = asyncio.Semaphore(settings.starts_at_once)
+        self._starting = 0
+        self._warm = Warm(settings.warm, self._warm_up, self._finish)
 
     @classmethod
-    async def prepare(cls, common: CommonSettings, settings: Settings) -> Starter:
+    def prepare(cls, common: CommonSettings, settings: Settings) -> Starter:
         """Find a Chromium and a place for profiles.
 
         Raises:
@@ -53,87 +78,133 @@ class Starter:
         binary = find_chromium(settings.chromium or None)
         root = common.data.resolve() / "runners" / settings.name
         get_logger().info("chromium_found", path=str(binary.path), kind=binary.kind, source=binary.source)
-        return cls(common.house, binary, Profiles(root), await async_playwright().start(), settings)
+        if not sandboxed(settings.sandbox):
+            get_logger().warning(
+                "chromium_without_sandbox", why="switched off, or this is root, for whom it cannot work"
+            )
+        return cls(common.house, binary, Profiles(root), settings)
 
-    async def start(
-        self,
-        session_id: str,
-        login: dict[str, Any],
-        proxy: str | None,
-        user_agent: str | None,
-        allowed: Allowed,
-    ) -> Started:
+    @property
+    def warm(self) -> int:
+        """How many browsers stand ready."""
+        return len(self._warm.start_ids)
+
+    def begin(self) -> None:
+        """Start keeping browsers ready."""
+        self._warm.begin()
+
+    async def stop(self) -> None:
+        """End what stands ready, and what helps."""
+        await self._warm.stop()
+        await self._databases.stop()
+
+    async def start(self, guest: Guest, login: Login) -> Started:
         """A Chromium of its own for the session, on a fresh profile, with its login, proxy and user agent.
 
         Raises:
             ProxyUnreachableError: the proxy does not answer; nothing was started.
-            BrowserFailedError: the browser did not come up, or would not take the login.
+            LoginDamagedError: the browser does not have all that the login says it should.
+            BrowserFailedError: the browser did not come up, or would not take the login; or the disk is full.
         """
-        if proxy is not None:
-            await check_upstream(proxy, self._settings.proxy_timeout)
-        start_id = secrets.token_hex(8)
-        mark = Mark.for_this_process(self.house, self._settings.name, session_id, start_id)
-        profile = self._profiles.create(session_id, start_id)
-        egress = Egress(proxy, allowed)
+        if guest.proxy is not None:
+            await check_upstream(guest.proxy, self._settings.proxy_timeout)
+        ready = self._warm.take(guest.user_agent)
+        if ready is None:
+            with self._warm.hurry():
+                async with self._starts:
+                    ready = await self._launch(guest.session_id, guest.user_agent)
         try:
-            chromium = await ChromiumProcess.launch(
-                self._binary,
-                profile.profile,
-                profile.tmp,
-                mark,
-                proxy_port=await egress.start(),
-                user_agent=user_agent,
-                sandbox=self._settings.sandbox,
-            )
+            return await self._hand_over(ready, guest, login)
+        except OSError as error:
+            await self._finish(ready)
+            raise _no_room(error) from error
         except BaseException:
-            await egress.stop()
-            self._profiles.remove(profile)
+            await self._finish(ready)
             raise
+
+    async def _hand_over(self, ready: Ready, guest: Guest, login: Login) -> Started:
+        """Make a browser this session's."""
+        self._profiles.give(ready.profile, guest.session_id)
+        ready.egress.lead(guest.proxy, guest.allowed)
+        if login.archive is not None:
+            await asyncio.to_thread(unpack, login.archive, ready.profile.profile)
+        else:
+            await self._databases.give(ready.chromium.ws_url, login.state)
+        downloads = str(ready.profile.downloads)
+        tabs = await Tabs.look_into(ready.chromium.ws_url, downloads, guest.attended, guest.on_download)
+        await tabs.give_cookies(login.state.get("cookies", ()))
+        tabs.give_storage(login.state.get("origins", ()))
+        for origin, names in login.databases.items():
+            if not set(names) <= set(await tabs.databases(origin)):
+                await tabs.close()
+                raise LoginDamagedError
+        return Started(ready.start_id, ready.chromium, ready.profile, ready.egress, tabs)
+
+    async def _warm_up(self, user_agent: str) -> Ready:
+        async with self._starts:
+            return await self._launch(WARM, user_agent)
+
+    async def _launch(self, name: str, user_agent: str) -> Ready:
+        start_id = secrets.token_hex(8)
+        mark = Mark.for_this_process(self.house, self._settings.name, "" if name == WARM else name, start_id)
+        self._starting += 1
         try:
-            browser = await self._playwright.chromium.connect_over_cdp(chromium.ws_url)
-            if login:
-                await apply_login(browser.contexts[0], login)
-        except BaseException as error:
-            await self._clear(chromium, profile, egress)
-            if isinstance(error, PlaywrightError):
-                raise BrowserFailedError("the browser would not take the stored login") from error
-            raise
-        return Started(start_id, chromium, profile, egress, browser)
+            profile = self._profiles.create(name, start_id)
+            egress = Egress.to_nowhere()
+            try:
+                chromium = await ChromiumProcess.launch(
+                    self._binary,
+                    profile.profile,
+                    profile.tmp,
+                    mark,
+                    proxy_port=await egress.start(),
+                    user_agent=user_agent or None,
+                    sandbox=self._settings.sandbox,
+                )
+            except BaseException:
+                await egress.stop()
+                self._profiles.remove(profile)
+                raise
+        except OSError as error:
+            raise _no_room(error) from error
+        finally:
+            self._starting -= 1
+        return Ready(start_id, user_agent, chromium, profile, egress)
 
-    async def capture(self, started: Started) -> dict[str, Any]:
-        """The login as the browser holds it now.
+    async def databases(self, started: Started) -> dict[str, list[str]]:
+        """The names of the browser's IndexedDB databases, by origin. Raises BrowserFailedError."""
+        found = {each: await started.tabs.databases(each) for each in origins(started.profile.profile)}
+        return {origin: names for origin, names in found.items() if names}
 
-        Raises:
-            BrowserFailedError: it does not answer.
-        """
-        try:
-            return await capture_login(started.browser.contexts[0])
-        except PlaywrightError as error:
-            raise BrowserFailedError("the browser does not give its login") from error
+    async def end(self, started: Started, *, keep_profile: bool = False) -> None:
+        """End every process of it, and remove its directories unless they are to be looked at."""
+        await started.chromium.end()
+        await started.tabs.close()
+        await started.egress.stop()
+        if not keep_profile:
+            self._profiles.remove(started.profile)
 
-    async def end(self, started: Started) -> None:
-        """End every process of it and remove its directories."""
-        await self._clear(started.chromium, started.profile, started.egress)
+    async def _finish(self, ready: Ready) -> None:
+        await ready.chromium.end()
+        await ready.egress.stop()
+        self._profiles.remove(ready.profile)
 
-    async def _clear(self, chromium: ChromiumProcess, profile: ProfileDir, egress: Egress) -> None:
-        await chromium.end()
-        await egress.stop()
-        self._profiles.remove(profile)
-
-    async def quarantine(self, session_id: str) -> str:
+    def quarantine(self, session_id: str) -> str:
         """Put what directories of the session are left aside, where a person may look at them."""
-        left = [profile for profile in self._profiles.leftovers(set()) if profile.session_id == session_id]
+        left = self._profiles.of_session(session_id)
         for profile in left:
             self._profiles.quarantine(profile)
         return f"{len(left)} profiles put aside"
 
     def remove_leftovers(self, alive: set[str]) -> int:
         """Remove the directories of all browsers but those with these start ids. Returns how many."""
-        left = self._profiles.leftovers(alive)
+        if self._starting:
+            return 0
+        left = self._profiles.leftovers(alive | self._warm.start_ids)
         for profile in left:
             self._profiles.remove(profile)
         return len(left)
 
-    async def stop(self) -> None:
-        """End Playwright's own helper process."""
-        await self._playwright.stop()
+
+def _no_room(error: OSError) -> BrowserFailedError:
+    return BrowserFailedError(f"this machine cannot keep the browser's profile: {error.strerror or 'no room'}")

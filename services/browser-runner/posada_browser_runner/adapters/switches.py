@@ -108,9 +108,14 @@ def _marks(mark: Mark) -> Iterator[str]:
     yield f"--vmodule={mark.encode()}=0"
 
 
-def _for_this_machine(sandbox: bool | None) -> Iterator[str]:
+def sandboxed(sandbox: bool | None) -> bool:
+    """Whether Chromium's sandbox is on; `None`: unless this is root, for whom it cannot work."""
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if sandbox is False or (sandbox is None and as_root):
+    return not as_root if sandbox is None else sandbox
+
+
+def _for_this_machine(sandbox: bool | None) -> Iterator[str]:
+    if not sandboxed(sandbox):
         yield "--no-sandbox"
     shared = Path("/dev/shm")  # noqa: S108 - only its size is looked at
     if shared.is_dir() and _free(shared) < _ENOUGH_SHARED_MEMORY:

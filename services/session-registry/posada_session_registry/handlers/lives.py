@@ -59,7 +59,7 @@ class Lives:
             session = await self.execute(command, watched)
         except PosadaError as error:
             if not error.retry:  # otherwise it may be stored all the same
-                await self.discard(new)
+                await self.discard(each for each in new if each not in held)
             raise
         kept = session.secrets
         await self.discard(each for each in (*held, *new) if each not in kept)

@@ -1,0 +1,304 @@
+"""The runner's own look into one browser: its tabs, what they keep, whether they answer, what they download.
+
+A page's storage is mirrored from DevTools' own events, so that nothing has to be asked of a page, nor any page opened,
+to know the login. What a login brings is put into the first document of its origin, from a world of its own that no
+page's code can look into, and into no later one: a logout stays a logout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from posada_browser_runner.adapters.cdp import Cdp, CdpError
+
+Cookie = dict[str, Any]
+Items = dict[str, str]
+
+_OURS: dict[str, Any] = {
+    "autoAttach": True,
+    "waitForDebuggerOnStart": True,
+    "flatten": True,
+    "filter": [{"type": "page"}, {"type": "iframe"}, {"exclude": True}],
+}
+_WORLD = "posada"
+#: `</` and the line separators are harmless here: this is evaluated, not parsed as part of a page.
+_WRITE = """(([origin, local, session]) => {
+  if (location.origin !== origin) return;
+  for (const [kept, items] of [[localStorage, local], [sessionStorage, session]])
+    if (kept.length === 0) for (const [name, value] of items) kept.setItem(name, value);
+})(%s);"""
+_COOKIE_PARTS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
+
+
+@dataclass
+class Download:
+    """A file that a page has given."""
+
+    guid: str  #: also the file's name on disk
+    name: str
+    url: str
+    size: int
+
+
+@dataclass
+class _Tab:
+    session: str
+    kind: str
+    url: str = ""
+    scripts: dict[str, str] = field(default_factory=dict)  #: by origin
+    in_dialog: bool = False
+    crashed: bool = False
+    probe: asyncio.Future[Any] | None = None
+    asked_at: float = 0.0
+
+
+class Tabs:
+    """Looks into one browser. `attended()` tells whether somebody is there to answer a page's dialog."""
+
+    def __init__(self, attended: Callable[[], bool], on_download: Callable[[Download], None]) -> None:
+        self._attended, self._on_download = attended, on_download
+        self._cdp: Cdp | None = None
+        self._tabs: dict[str, _Tab] = {}
+        self._to_give: dict[str, str] = {}  #: scripts by origin
+        self._local: dict[str, Items] = {}
+        self._session: dict[str, Items] = {}
+        self._downloads: dict[str, Download] = {}
+        self.changes = 0  #: grows with every change of a page's storage
+
+    @classmethod
+    async def look_into(
+        cls, ws_url: str, downloads: str, attended: Callable[[], bool], on_download: Callable[[Download], None]
+    ) -> Tabs:
+        """Connect to the browser at `ws_url`; its downloads go into the folder `downloads`. Raises CdpClosedError."""
+        tabs = cls(attended, on_download)
+        tabs._cdp = await Cdp.connect(ws_url, tabs._heard)
+        tabs._cdp.say(
+            "Browser.setDownloadBehavior",
+            {"behavior": "allowAndName", "downloadPath": downloads, "eventsEnabled": True},
+        )
+        await tabs._cdp.call("Target.setAutoAttach", _OURS)
+        return tabs
+
+    @property
+    def cdp(self) -> Cdp:
+        """The connection."""
+        assert self._cdp is not None
+        return self._cdp
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.cdp.close()
+
+    async def give_cookies(self, cookies: Iterable[Mapping[str, Any]]) -> int:
+        """Put cookies in; one that the browser does not take is left out. Returns how many it took."""
+        wanted = [_to_set(cookie) for cookie in cookies]
+        try:
+            await self.cdp.call("Storage.setCookies", {"cookies": wanted})
+        except CdpError:  # one bad cookie spoils them all
+            taken = await asyncio.gather(*map(self._took, wanted))
+            return sum(taken)
+        return len(wanted)
+
+    async def _took(self, cookie: Cookie) -> bool:
+        try:
+            await self.cdp.call("Storage.setCookies", {"cookies": [cookie]})
+        except CdpError:
+            return False
+        return True
+
+    def give_storage(self, origins: Iterable[Mapping[str, Any]]) -> None:
+        """Have localStorage and sessionStorage there when the first document of their origin begins."""
+        for each in origins:
+            origin = each["origin"]
+            local, session = _items(each.get("localStorage")), _items(each.get("sessionStorage"))
+            self._local[origin], self._session[origin] = local, session
+            if local or session:
+                told = json.dumps([origin, list(local.items()), list(session.items())])
+                self._to_give[origin] = _WRITE % told
+        for tab in self._tabs.values():
+            self._give(tab)
+
+    async def cookies(self) -> list[Cookie]:
+        """All cookies, session cookies too, as Playwright's `storage_state` has them. Raises BrowserFailedError."""
+        found = await self.cdp.call("Storage.getCookies")
+        return [_as_stored(cookie) for cookie in found["cookies"]]
+
+    def storage(self) -> list[dict[str, Any]]:
+        """localStorage and sessionStorage by origin: those of the login, as pages have changed them since."""
+        kept = []
+        for origin in sorted({*self._local, *self._session}):
+            local, session = self._local.get(origin, {}), self._session.get(origin, {})
+            if local or session:
+                each: dict[str, Any] = {"origin": origin, "localStorage": _listed(local)}
+                kept.append(each | ({"sessionStorage": _listed(session)} if session else {}))
+        return kept
+
+    async def databases(self, origin: str) -> list[str]:
+        """The names of an origin's IndexedDB databases. Raises BrowserFailedError."""
+        page = next((tab for tab in self._tabs.values() if tab.kind == "page"), None)
+        if page is None:
+            return []
+        found = await self.cdp.call("IndexedDB.requestDatabaseNames", {"storageKey": f"{origin}/"}, page.session)
+        return sorted(found["databaseNames"])
+
+    def hung(self, after_s: float) -> list[str]:
+        """The pages that have crashed, or not answered the question asked of them `after_s` ago; then ask anew."""
+        now, hung = time.monotonic(), []
+        for tab in self._tabs.values():
+            if tab.kind != "page" or tab.in_dialog:
+                continue
+            if tab.probe is None or tab.probe.done():
+                tab.probe, tab.asked_at = self.cdp.say("Runtime.evaluate", {"expression": "1"}, tab.session), now
+            elif now - tab.asked_at >= after_s:
+                hung.append(_without_query(tab.url))
+            if tab.crashed:
+                hung.append(_without_query(tab.url))
+        return hung
+
+    def _heard(self, method: str, params: dict[str, Any], session: str) -> None:
+        if (react := _REACTIONS.get(method)) is not None:
+            react(self, params, session)
+
+    def _attached(self, params: dict[str, Any], _: str) -> None:
+        info, session = params["targetInfo"], params["sessionId"]
+        tab = self._tabs[session] = _Tab(session, info["type"], info["url"])
+        for method in ("Page.enable", "DOMStorage.enable", "Inspector.enable"):
+            self.cdp.say(method, None, session)
+        self.cdp.say("Target.setAutoAttach", _OURS, session)
+        self._give(tab)
+        self.cdp.say("Runtime.runIfWaitingForDebugger", None, session)
+
+    def _detached(self, params: dict[str, Any], _: str) -> None:
+        self._tabs.pop(params["sessionId"], None)
+
+    def _give(self, tab: _Tab) -> None:
+        for origin, source in self._to_give.items():
+            script = {"source": source, "worldName": _WORLD}
+            added = self.cdp.say("Page.addScriptToEvaluateOnNewDocument", script, tab.session)
+            added.add_done_callback(partial(self._given, tab, origin))
+
+    def _given(self, tab: _Tab, origin: str, done: asyncio.Future[Any]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        tab.scripts[origin] = done.result()["identifier"]
+        if origin not in self._to_give:  # its first document has come meanwhile
+            self._take_back(tab, origin)
+
+    def _take_back(self, tab: _Tab, origin: str) -> None:
+        if (identifier := tab.scripts.pop(origin, None)) is not None:
+            self.cdp.say("Page.removeScriptToEvaluateOnNewDocument", {"identifier": identifier}, tab.session)
+
+    def _navigated(self, params: dict[str, Any], session: str) -> None:
+        frame = params["frame"]
+        url = urlsplit(frame["url"])
+        tab = self._tabs.get(session)
+        if tab is not None and "parentId" not in frame:
+            tab.url, tab.crashed = frame["url"], False
+        if self._to_give.pop(origin := f"{url.scheme}://{url.netloc}", None) is not None:
+            for each in self._tabs.values():
+                self._take_back(each, origin)
+
+    def _dialog(self, params: dict[str, Any], session: str) -> None:
+        if not self._attended():
+            accept = params.get("type") == "beforeunload"
+            self.cdp.say("Page.handleJavaScriptDialog", {"accept": accept}, session)
+        elif (tab := self._tabs.get(session)) is not None:
+            tab.in_dialog = True
+
+    def _dialog_closed(self, _: dict[str, Any], session: str) -> None:
+        if (tab := self._tabs.get(session)) is not None:
+            tab.in_dialog = False
+
+    def _crashed(self, _: dict[str, Any], session: str) -> None:
+        if (tab := self._tabs.get(session)) is not None:
+            tab.crashed = True
+
+    def _stored(self, params: dict[str, Any], _: str) -> None:
+        if (items := self._items_of(params)) is not None:
+            items[params["key"]] = params["newValue"]
+
+    def _removed(self, params: dict[str, Any], _: str) -> None:
+        if (items := self._items_of(params)) is not None:
+            items.pop(params["key"], None)
+
+    def _cleared(self, params: dict[str, Any], _: str) -> None:
+        if (items := self._items_of(params)) is not None:
+            items.clear()
+
+    def _items_of(self, params: dict[str, Any]) -> Items | None:
+        """The mirror of what has changed; `None` for the storage that a page has inside of another site only."""
+        where = params["storageId"]
+        key = where.get("storageKey") or where.get("securityOrigin", "")
+        if "^" in key:
+            return None
+        self.changes += 1
+        mirror = self._local if where["isLocalStorage"] else self._session
+        return mirror.setdefault(key.rstrip("/"), {})
+
+    def _download_begins(self, params: dict[str, Any], _: str) -> None:
+        guid = params["guid"]
+        self._downloads[guid] = Download(guid, params["suggestedFilename"], _without_query(params["url"]), 0)
+
+    def _download_goes_on(self, params: dict[str, Any], _: str) -> None:
+        if params["state"] == "inProgress":
+            return
+        download = self._downloads.pop(params["guid"], None)
+        if download is not None and params["state"] == "completed":
+            download.size = int(params["receivedBytes"])
+            self._on_download(download)
+
+
+_REACTIONS: dict[str, Callable[[Tabs, dict[str, Any], str], None]] = {
+    "Target.attachedToTarget": Tabs._attached,
+    "Target.detachedFromTarget": Tabs._detached,
+    "Page.frameNavigated": Tabs._navigated,
+    "Page.javascriptDialogOpening": Tabs._dialog,
+    "Page.javascriptDialogClosed": Tabs._dialog_closed,
+    "Inspector.targetCrashed": Tabs._crashed,
+    "DOMStorage.domStorageItemAdded": Tabs._stored,
+    "DOMStorage.domStorageItemUpdated": Tabs._stored,
+    "DOMStorage.domStorageItemRemoved": Tabs._removed,
+    "DOMStorage.domStorageItemsCleared": Tabs._cleared,
+    "Browser.downloadWillBegin": Tabs._download_begins,
+    "Browser.downloadProgress": Tabs._download_goes_on,
+}
+
+
+def _items(entries: Iterable[Mapping[str, str]] | None) -> Items:
+    return {each["name"]: each["value"] for each in entries or ()}
+
+
+def _listed(items: Items) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in items.items()]
+
+
+def _without_query(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" if parts.netloc else parts.scheme + ":"
+
+
+def _as_stored(cookie: Cookie) -> Cookie:
+    """DevTools' cookie as `storage_state` has it: `expires` is seconds since 1970, -1 for a session cookie."""
+    stored = {part: cookie[part] for part in _COOKIE_PARTS if part in cookie}
+    stored["expires"] = -1 if cookie.get("session") else cookie["expires"]
+    return stored | ({"partitionKey": cookie["partitionKey"]} if "partitionKey" in cookie else {})
+
+
+def _to_set(cookie: Mapping[str, Any]) -> Cookie:
+    wanted = {part: cookie[part] for part in (*_COOKIE_PARTS, "url") if cookie.get(part) is not None}
+    if (expires := cookie.get("expires", -1)) and expires > 0:
+        wanted["expires"] = expires
+    match cookie.get("partitionKey"):
+        case {**key}:
+            wanted["partitionKey"] = key
+        case str(site):  # as Playwright has it
+            across = bool(cookie.get("_crHasCrossSiteAncestor"))
+            wanted["partitionKey"] = {"topLevelSite": site, "hasCrossSiteAncestor": across}
+    return wanted
