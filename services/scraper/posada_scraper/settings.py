@@ -22,3 +22,4 @@ class Settings(BaseSettings):
     browser_patience_s: float = 60.0  #: how long browser-runners may be away, or full, before a job goes back
     reopen_patience_s: float = 15.0  #: the same, after the browser died in the middle of a job
     browser_deaths: int = Field(default=3, ge=0)  #: how often one attempt may open the browser again
+    link_patience_s: float = Field(default=120.0, gt=0)  #: how long a code waits to be scanned

@@ -14,11 +14,12 @@ from posada_contracts.errors import ConflictError, ProxyUnreachableError, Unavai
 from posada_runtime.bus import Bus, retried
 from posada_runtime.log import get_logger
 
-from posada_scraper.adapters.page import BrowserGoneError, Page, PageError, is_gone
+from posada_scraper.adapters.page import BrowserGoneError, Page, PageClosedError, PageError, is_gone
 
 OPEN_TIMEOUT_S = 40.0
 CONNECT_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 5.0
+HANGS_UP_S = 1.0
 
 
 class BadProxyError(Exception):
@@ -98,6 +99,28 @@ class Browsers:
         finally:
             await _quietly(browser.close())  # over CDP this only hangs up
 
+    @asynccontextmanager
+    async def tab(self, tenant: str, session_id: str, patience_s: float, url: str) -> AsyncIterator[Page]:
+        """The page of the session's browser that is on `url` already, else a new one. It stays open at the end.
+
+        Raises:
+            PageClosedError: the page was closed, or has crashed.
+            BrowserGoneError: the browser died, or was closed, before the end.
+            ProxyUnreachableError, PosadaError: as `page`.
+        """
+        view = await self._open(tenant, session_id, patience_s)
+        browser = await self._driver.connect(view.cdp_url)
+        try:
+            page = await _page_on(browser, url)
+            try:
+                yield page
+            except PageError as error:
+                if not is_gone(error, page) and browser.is_connected():
+                    raise
+                raise BrowserGoneError if await _hung_up(browser) else PageClosedError from None
+        finally:
+            await _quietly(browser.close())
+
     async def _open(self, tenant: str, session_id: str, patience_s: float) -> BrowserView:
         async def once() -> BrowserView:
             command = OpenBrowser(tenant=tenant, session_id=session_id, actor="scraper")
@@ -132,6 +155,25 @@ async def _new_page(browser: Browser) -> AsyncIterator[Page]:
         raise
     finally:
         await _quietly(page.close())
+
+
+async def _page_on(browser: Browser, url: str) -> Page:
+    """A page that shows `url`, or something below it, else a new one. Raises BrowserGoneError."""
+    try:
+        context = browser.contexts[0]
+        return next((page for page in context.pages if page.url.startswith(url)), None) or await context.new_page()
+    except (PageError, IndexError):
+        raise BrowserGoneError from None
+
+
+async def _hung_up(browser: Browser) -> bool:
+    """Whether the connection has ended. With a browser that ends, its pages go a moment before: give that moment."""
+    ended = asyncio.Event()
+    browser.once("disconnected", lambda _: ended.set())
+    if browser.is_connected():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), HANGS_UP_S)
+    return not browser.is_connected()
 
 
 async def _quietly(closing: Coroutine[Any, Any, None]) -> None:

@@ -22,6 +22,14 @@ class BrowserGoneError(Exception):
     """The browser, or the page in it, died or was closed by somebody else: open it again."""
 
 
+class PageClosedError(BrowserGoneError):
+    """The page was closed, or has crashed; its browser lives."""
+
+
+class PageHungError(BrowserGoneError):
+    """The page does nothing any more, not even by its own timers."""
+
+
 def is_gone(error: PageError, page: Page) -> bool:
     """Whether there is nothing left to go on with."""
     by_name = type(error).__name__ == "TargetClosedError"  # playwright.async_api does not export the class
@@ -94,4 +102,15 @@ def _why(error: PageError, url: str) -> NoAnswerError | ProxyUnreachableError:
     return NoAnswerError(url, "page_error", "the page could not be read")
 
 
-__all__ = ["BrowserGoneError", "Page", "PageError", "PageTimeoutError", "is_gone", "look", "look_elsewhere", "visit"]
+__all__ = [
+    "BrowserGoneError",
+    "Page",
+    "PageClosedError",
+    "PageError",
+    "PageHungError",
+    "PageTimeoutError",
+    "is_gone",
+    "look",
+    "look_elsewhere",
+    "visit",
+]
