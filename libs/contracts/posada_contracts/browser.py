@@ -116,7 +116,6 @@ class RunnerStats:
     browsers: list[Usage]
     queued: int = 0
     warm: int = 0  #: browsers that stand ready
-    starting: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ class RunnerLoad:
     """How much a runner can still take."""
 
     runner: str
-    free: int  #: places, with those counted that an idle browser would give up
+    free: int  #: places that nobody has
     queued: int
 
 

@@ -29,6 +29,9 @@ IDEMPOTENCY = "idempotency"
 LOGIN_CHECKS = "scraper-login-checks"
 """Durable consumer over the log's `session.credentials_stored`: a login made by hand is checked at once."""
 
+FORM_JOBS = "form_jobs"
+"""KV: by session, the one job that may type into its platform's login form."""
+
 LINK_QRS = "link_qrs"
 """KV, in memory only: the QR that each link shows just now."""
 

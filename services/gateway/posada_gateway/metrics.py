@@ -38,6 +38,26 @@ class Metrics:
         return generate_latest(self._registry) + generate_latest(_house(counts, runners))
 
 
+def _pool(registry: CollectorRegistry, runners: list[RunnerStats]) -> None:
+    for name, what in {
+        "max_browsers": "Places for browsers.",
+        "queued": "Sessions waiting.",
+        "warm": "Ready ones.",
+    }.items():
+        gauge = Gauge(f"posada_runner_{name}", what, ["runner"], registry=registry)
+        for runner in runners:
+            gauge.labels(runner.runner).set(getattr(runner, name))
+    for name, what in {
+        "memory_bytes": "Memory of a session's browser (PSS where the system tells it).",
+        "cpu_seconds": "Processor time of a session's browser since its start.",
+        "processes": "Processes of a session's browser.",
+        "clients": "Clients connected to a session's browser.",
+    }.items():
+        gauge = Gauge(f"posada_browser_{name}", what, ["session"], registry=registry)
+        for use in (use for runner in runners for use in runner.browsers):
+            gauge.labels(use.session_id).set(getattr(use, name))
+
+
 def _house(counts: Counts | None, runners: list[RunnerStats]) -> CollectorRegistry:
     """Made anew for each scrape, so that nothing of another tenant or of an hour ago lingers."""
     registry = CollectorRegistry()
@@ -45,6 +65,7 @@ def _house(counts: Counts | None, runners: list[RunnerStats]) -> CollectorRegist
     up.set(counts is not None)
     browsers = Gauge("posada_browsers_open", "Open browsers of the tenant.", registry=registry)
     browsers.set(sum(len(runner.browsers) for runner in runners))
+    _pool(registry, runners)
     if counts is None:
         return registry
     for name, what, numbers in (("sessions", "status", counts.sessions), ("jobs", "state", counts.jobs)):

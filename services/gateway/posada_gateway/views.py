@@ -120,6 +120,8 @@ class RunnerUse:
     runner: str
     max_browsers: int
     browsers: list[Usage]
+    queued: int  #: sessions of all tenants that wait for a browser
+    warm: int  #: browsers that stand ready
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ class Stats:
 
     sessions: dict[str, int]
     jobs: dict[str, int]
-    queue: dict[str, int]  #: jobs that wait and that run
+    queue: dict[str, int]  #: jobs that wait and that run, and sessions that wait for a browser
     browsers: int
     max_browsers: int
     runners: list[RunnerUse]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 from posada_contracts.browser import GetRunnerStats, RunnerStats
 from posada_contracts.errors import OutcomeUnknownError, UnavailableError
@@ -52,11 +54,7 @@ async def own_runners(house: House, tenant: str) -> list[RunnerStats]:
         return []
     told = await house.bus.ask_all(GetRunnerStats(tenant=tenant))
     return [
-        RunnerStats(
-            runner=each.runner,
-            max_browsers=each.max_browsers,
-            browsers=[use for use in each.browsers if use.tenant == tenant],
-        )
+        replace(each, browsers=[use for use in each.browsers if use.tenant == tenant])
         for each in sorted(told, key=lambda each: each.runner)
     ]
 
@@ -70,7 +68,11 @@ async def stats(house: TheHouse, who: Who) -> Response:
         Stats(
             sessions=counts.sessions,
             jobs=counts.jobs,
-            queue={state: counts.jobs.get(state, 0) for state in ("queued", "running")},
+            queue={
+                "queued": counts.jobs.get("queued", 0),
+                "running": counts.jobs.get("running", 0),
+                "browsers": sum(runner.queued for runner in runners),
+            },
             browsers=sum(len(runner.browsers) for runner in runners),
             max_browsers=sum(runner.max_browsers for runner in runners),
             runners=[RunnerUse(**vars(runner)) for runner in runners],
