@@ -13,7 +13,7 @@ from posada_gateway import problems
 from posada_gateway.house import House
 from posada_gateway.limits import BodyLimit
 from posada_gateway.observed import Observed
-from posada_gateway.routes import browsers, compat, events, jobs, keys, sessions
+from posada_gateway.routes import browsers, compat, events, jobs, keys, sessions, whatsapp
 from posada_gateway.routes import house as house_routes
 
 TITLE = "Posada"
@@ -28,6 +28,8 @@ ROUTERS = (
     keys.router,
     house_routes.router,
     house_routes.open_router,
+    whatsapp.router,
+    whatsapp.compat_router,
     compat.router,
     compat.open_router,
 )

@@ -24,6 +24,8 @@ class GatewaySettings(BaseSettings):
     max_body_bytes: int = Field(default=5 * 1024 * 1024, gt=0)
     heartbeat_seconds: float = Field(default=15.0, gt=0)  #: between comments on a silent event stream
     idempotency_hours: float = Field(default=24.0, gt=0)
+    whatsapp_owner: str = Field(default="whatsapp", min_length=1, max_length=200)
+    """Whose session `/api/whatsapp/` is about, in each tenant."""
 
     def check_door(self) -> None:
         """Refuse to stand open to others.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from posada_contracts.access import KeyView
 from posada_contracts.browser import Usage
 from posada_contracts.job import PlatformView
+from posada_contracts.link import LinkState
 from posada_contracts.session import SessionView, Step
 from typing_extensions import TypedDict
 
@@ -107,6 +108,24 @@ DevtoolsVersion = TypedDict(
 
 
 @dataclass(frozen=True, kw_only=True)
+class LinkNow:
+    """How a session's link to a phone stands."""
+
+    state: LinkState | Literal["none"]
+    has_qr: bool  #: whether a code waits to be scanned
+    detail: str  #: why it ended, for people
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkCode:
+    """A code to scan. Whoever sees it may log in."""
+
+    qr: str
+    shown_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Records:
     """The records of a job."""
 
@@ -187,3 +206,24 @@ class OldClosed:
 
     closed: bool
     user_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldConnect:
+    """`POST /api/whatsapp/connect`, as it always was."""
+
+    success: bool
+    message: str
+    status: Literal["initializing", "connected"]
+    hasQR: bool  # noqa: N815  # older clients spell it so
+    timestamp: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldCleanUp:
+    """`POST /api/whatsapp/force-cleanup`, as it always was."""
+
+    success: bool
+    message: str
+    clientCode: str  # noqa: N815  # older clients spell it so
+    timestamp: datetime
