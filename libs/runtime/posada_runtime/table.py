@@ -36,8 +36,14 @@ class Projection(Protocol):
 
 
 async def create_schema(connection: Connection, schema: str, projections: Iterable[Projection], *, build: str) -> None:
-    """Make the schema, its tables and its checkpoint where they are not there yet."""
+    """Make the schema, its tables and its checkpoint where they are not there yet, or not as they are declared now.
+
+    Tables of an older version are dropped, all of them: the log has what stood in them.
+    """
+    projections = list(projections)
     async with connection.transaction():
+        if await _is_outdated(connection, schema, projections):
+            await connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
         await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         await connection.execute(
             f'CREATE TABLE IF NOT EXISTS "{schema}".checkpoint '
@@ -57,6 +63,18 @@ async def create_schema(connection: Connection, schema: str, projections: Iterab
                 await connection.execute(
                     f'CREATE INDEX IF NOT EXISTS {table.name}_{number} ON "{schema}".{table.name} ({index})'
                 )
+
+
+async def _is_outdated(connection: Connection, schema: str, projections: Iterable[Projection]) -> bool:
+    """Whether a table that is there has other columns than its declaration."""
+    found = await connection.fetch(
+        "SELECT table_name, array_agg(column_name::text) AS columns FROM information_schema.columns "
+        "WHERE table_schema = $1 GROUP BY 1",
+        schema,
+    )
+    there = {row["table_name"]: set(row["columns"]) for row in found}
+    tables = [projection.table for projection in projections]
+    return any(table.name in there and there[table.name] != set(table.columns) for table in tables)
 
 
 async def fetch_rows(connection: Connection, schema: str, table: Table, keys: set[Any]) -> dict[Any, Values | None]:

@@ -114,6 +114,10 @@ class Vault:
             raise UnavailableError("the store of sealed things does not answer") from error
         return Sealed(name=name, digest=hashlib.sha256(ciphertext).hexdigest(), size=len(ciphertext))
 
+    async def make_key(self, tenant: str, session_id: str) -> None:
+        """Make the session's key when there is none. Only the owner of the session's life does so."""
+        await self._data_key(tenant, session_id, make=True)
+
     async def open(self, tenant: str, session_id: str, sealed: Sealed) -> bytes:
         """The plaintext of what was sealed for this session.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from posada_contracts.errors import UnavailableError
@@ -30,6 +31,16 @@ class Overflowing(TalliesProjection):
     def fold(self, row: Values | None, recorded: Recorded) -> Values | None:
         values = super().fold(row, recorded)
         return values and {**values, "total": 2**70}
+
+
+class Widened(TalliesProjection):
+    """As a newer version has it: with one column more."""
+
+    table = replace(TalliesProjection.table, columns={**TalliesProjection.table.columns, "note": "text"})
+
+    def fold(self, row: Values | None, recorded: Recorded) -> Values | None:
+        values = super().fold(row, recorded)
+        return values and {**values, "note": "new"}
 
 
 @asynccontextmanager
@@ -278,3 +289,16 @@ async def test_reached_says_no_when_the_position_does_not_come(store: EventStore
     await projected(store, database)
     assert await reached(database, 1)
     assert not await reached(database, 2, within_s=0.05)
+
+
+async def test_tables_of_an_older_version_are_made_anew_from_the_log(store: EventStore, database: Database) -> None:
+    await counted(store, "a", 3)
+    assert await projected(store, database) > 0
+    async with database.connection() as connection:
+        newer = Projector(store, [Widened()])
+        await newer.begin(connection)
+        assert newer.position == 0
+        await newer.run(connection)
+        await newer.begin(connection)
+        assert newer.position == await store.last_sequence(), "tables that are as declared stay"
+    assert [row["note"] for row in await database.fetch(f"SELECT note FROM {LIVE}.tallies")] == ["new"]
