@@ -37,6 +37,7 @@ class SessionHandlers:
             return view_of(present.aggregate)
         if present.aggregate is not None and present.aggregate.status != "erased":
             raise SessionExistsError(session_id=id_)
+        await self._vault.make_key(command.tenant, id_)  # others may seal for it from its first moment on
         sealed = SealedParts(
             await self._seal_proxy(command.tenant, id_, command.proxy_url),
             await self._seal_login(command.tenant, id_, command.storage_state),

@@ -32,6 +32,7 @@ JOBS = Table(
         "started_at": "timestamptz",
         "finished_at": "timestamptz",
         "version": "bigint",
+        "needs": "jsonb",
     },
     indexes=("tenant, created_at DESC, id DESC", "session_id"),
 )
@@ -64,7 +65,18 @@ def changes(event: Event) -> Values:
 
 @changes.register
 def _(event: job.JobStarted) -> Values:
-    return {"state": "running", "attempt": event.attempt, "started_at": event.timestamp}
+    return {"state": "running", "attempt": event.attempt, "started_at": event.timestamp, "needs": None}
+
+
+@changes.register
+def _(event: job.JobNeedsUser) -> Values:
+    needs = job.Need(what=event.what, detail=event.detail, until=event.until)
+    return {"state": "needs_user", "needs": _json(needs)}
+
+
+@changes.register
+def _(event: job.JobInputGiven) -> Values:
+    return {"state": "running", "needs": None}
 
 
 @changes.register
@@ -74,18 +86,22 @@ def _(event: job.JobProgressed) -> Values:
 
 @changes.register
 def _(event: job.JobSucceeded) -> Values:
-    return {"state": "succeeded", "records": event.records, "finished_at": event.timestamp}
+    return {"state": "succeeded", "records": event.records, **_ended(event)}
 
 
 @changes.register
 def _(event: job.JobFailed) -> Values:
     error = job.JobError(code=event.code, detail=event.detail, verdict=event.verdict)
-    return {"state": "failed", "error": _json(error), "finished_at": event.timestamp}
+    return {"state": "failed", "error": _json(error), **_ended(event)}
 
 
 @changes.register
 def _(event: job.JobCancelled) -> Values:
-    return {"state": "cancelled", "finished_at": event.timestamp}
+    return {"state": "cancelled", **_ended(event)}
+
+
+def _ended(event: job.JobEvent) -> Values:
+    return {"finished_at": event.timestamp, "needs": None}
 
 
 def _requested(event: job.JobRequested, tenant: str) -> Values:
@@ -106,6 +122,7 @@ def _requested(event: job.JobRequested, tenant: str) -> Values:
         "started_at": None,
         "finished_at": None,
         "version": event.originator_version,
+        "needs": None,
     }
 
 
@@ -115,5 +132,6 @@ def _json(value: object) -> str:
 
 def view_of(row: Row) -> JobView:
     """A row as clients see it."""
-    values = {**dict(row), **{n: row[n] and msgspec.json.decode(row[n]) for n in ("params", "progress", "error")}}
+    parts = ("params", "progress", "error", "needs")
+    values = {**dict(row), **{name: row[name] and msgspec.json.decode(row[name]) for name in parts}}
     return msgspec.convert(values, JobView)
