@@ -1,7 +1,10 @@
 """The job's life.
 
 queued ──started──► running ──► succeeded │ failed │ cancelled
-   └───────────────────────────────────► failed │ cancelled       an ended job takes nothing further
+   │                 │  ▲
+   │       needs user▼  │input given
+   │                needs_user ──► failed │ cancelled
+   └─────────────────────────────► failed │ cancelled       an ended job takes nothing further
 
 An attempt that has been overtaken by a later one is refused too, silently, as after the end: whoever works on the
 job sees by `is_run_by` that it is not theirs any more.
@@ -16,7 +19,8 @@ from typing import Any, Self
 
 from eventsourcing.domain import BaseAggregate
 from posada_contracts import job as said
-from posada_contracts.job import JobError, JobEvent, Progress, State
+from posada_contracts.errors import ConflictError
+from posada_contracts.job import JobError, JobEvent, Need, Progress, State
 from posada_contracts.session import Evidence
 from posada_contracts.vault import Sealed
 
@@ -35,6 +39,9 @@ class Job(BaseAggregate[str]):
     kind: str
     target: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    secret: Sealed | None = None
+    inputs: list[Sealed] = field(default_factory=list, init=False)  #: what people gave while it ran, oldest first
+    needs: Need | None = field(default=None, init=False)
     state: State = field(default="queued", init=False)
     attempt: int = field(default=0, init=False)  #: number of the newest one; 0 while nobody has taken the job
     begun: int = field(default=0, init=False)  #: how many attempts there were: their numbers may have gaps
@@ -48,8 +55,10 @@ class Job(BaseAggregate[str]):
     finished_at: datetime | None = field(default=None, init=False)
 
     @classmethod
-    def request(cls, command: said.RequestJob, platform: str, target: str, at: datetime) -> Self:
-        """A new job. `target` is the command's, as the platform reads it."""
+    def request(
+        cls, command: said.RequestJob, platform: str, target: str, at: datetime, secret: Sealed | None = None
+    ) -> Self:
+        """A new job. `target` is the command's, as the platform reads it; `secret` are its secrets, sealed."""
         return cls._create(
             said.JobRequested,
             id=command.job_id,
@@ -60,16 +69,22 @@ class Job(BaseAggregate[str]):
             kind=command.kind,
             target=target,
             params=command.params,
+            secret=secret,
         )
 
     @property
     def ended(self) -> bool:
         """Whether nothing can happen to it any more."""
-        return self.state not in ("queued", "running")
+        return self.state not in ("queued", "running", "needs_user")
+
+    @property
+    def secrets(self) -> list[Sealed]:
+        """What was sealed for the time of the job only."""
+        return [*([self.secret] if self.secret else []), *self.inputs]
 
     def is_run_by(self, attempt: int) -> bool:
-        """Whether it is `attempt` that works on it now."""
-        return self.state == "running" and self.attempt == attempt
+        """Whether it is `attempt` that works on it now, or waits for somebody."""
+        return self.state in ("running", "needs_user") and self.attempt == attempt
 
     def start(self, worker: str, attempt: int, at: datetime) -> None:
         """A worker takes it. Only a later attempt may take over."""
@@ -82,6 +97,28 @@ class Job(BaseAggregate[str]):
             self.trigger_event(
                 said.JobProgressed, timestamp=at, done=progress.done, total=progress.total, note=progress.note
             )
+
+    def ask(self, attempt: int, need: Need, at: datetime) -> None:
+        """It waits for what only a person has. Waiting for the same already makes no event."""
+        if self.is_run_by(attempt) and self.needs is None:
+            self.trigger_event(said.JobNeedsUser, timestamp=at, what=need.what, detail=need.detail, until=need.until)
+
+    def give(self, names: list[str], secret: Sealed, at: datetime) -> None:
+        """Somebody gives it what it waits for, sealed.
+
+        Raises:
+            ConflictError: it waits for nothing, or not for this.
+        """
+        if self.needs is None:
+            raise ConflictError(f"this job waits for nothing: it is {self.state}", state=self.state)
+        if names != [self.needs.what]:
+            raise ConflictError(f"this job waits for {self.needs.what} and nothing else", needs=self.needs.what)
+        self.trigger_event(said.JobInputGiven, timestamp=at, secret=secret)
+
+    def stop_waiting(self, attempt: int, error: JobError, at: datetime) -> None:
+        """Nobody gave anything in time; unless somebody has just done so."""
+        if self.needs is not None:
+            self.fail(attempt, error, None, at)
 
     def succeed(self, attempt: int, result: Sealed, records: int, at: datetime) -> None:
         """The result is there."""
@@ -117,7 +154,15 @@ class Job(BaseAggregate[str]):
     @when.register
     def _started(self, event: said.JobStarted) -> None:
         self.state, self.worker, self.attempt = "running", event.worker, event.attempt
-        self.begun, self.started_at = self.begun + 1, event.timestamp
+        self.begun, self.started_at, self.needs = self.begun + 1, event.timestamp, None
+
+    @when.register
+    def _needs_user(self, event: said.JobNeedsUser) -> None:
+        self.state, self.needs = "needs_user", Need(what=event.what, detail=event.detail, until=event.until)
+
+    @when.register
+    def _input_given(self, event: said.JobInputGiven) -> None:
+        self.state, self.needs, self.inputs = "running", None, [*self.inputs, event.secret]
 
     @when.register
     def _progressed(self, event: said.JobProgressed) -> None:
@@ -138,4 +183,4 @@ class Job(BaseAggregate[str]):
         self._end("cancelled", event)
 
     def _end(self, state: State, event: JobEvent) -> None:
-        self.state, self.finished_at = state, event.timestamp
+        self.state, self.finished_at, self.needs = state, event.timestamp, None

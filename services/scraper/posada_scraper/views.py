@@ -26,4 +26,5 @@ def view_of(job: Job) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         version=job.version,
+        needs=job.needs,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from posada_contracts.job import JobError, Progress, RequestJob
+from posada_contracts.errors import ConflictError
+from posada_contracts.job import JobError, Need, Progress, RequestJob
 from posada_contracts.session import Evidence
 from posada_contracts.vault import Sealed
 from posada_scraper.domain import Job
@@ -18,6 +21,9 @@ from posada_scraper.views import view_of
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SEALED = Sealed(name="t/s/result-j/1", digest="ab", size=3)
 ERROR = JobError(code="site_unavailable", detail="it kept failing")
+LATE = JobError(code="input_timeout", detail="nobody gave it")
+GIVEN, PASSWORD = (Sealed(name=f"t/s/input-j/{number}", digest="cd", size=3) for number in (1, 2))
+NEED = Need(what="mfa_code", detail="a code", until=NOW + timedelta(minutes=5))
 REQUEST = RequestJob(tenant="acme", job_id="j1", session_id="s1", kind="friends", target="Lucia", params={"a": 1})
 
 Step = Callable[[Job], None]
@@ -48,6 +54,22 @@ def fail(attempt: int) -> Step:
 
 def cancel() -> Step:
     return lambda job: job.cancel(NOW)
+
+
+def ask(attempt: int) -> Step:
+    return lambda job: job.ask(attempt, NEED, NOW)
+
+
+def give(*names: str) -> Step:
+    def step(job: Job) -> None:
+        with contextlib.suppress(ConflictError):
+            job.give(list(names or ("mfa_code",)), GIVEN, NOW)
+
+    return step
+
+
+def stop_waiting(attempt: int) -> Step:
+    return lambda job: job.stop_waiting(attempt, LATE, NOW)
 
 
 def said(job: Job) -> list[str]:
@@ -98,6 +120,53 @@ def test_a_failure_carries_its_code() -> None:
     assert view_of(job).error == ERROR
 
 
+def test_a_job_waits_for_a_person_and_goes_on_with_what_was_given() -> None:
+    job = requested(start(), ask(1), ask(1))
+    assert (job.state, view_of(job).needs, job.is_run_by(1), job.ended) == ("needs_user", NEED, True, False)
+    job.give(["mfa_code"], GIVEN, NOW)
+    assert (job.state, job.needs, job.inputs, job.is_run_by(1)) == ("running", None, [GIVEN], True)
+    assert said(job) == ["JobRequested", "JobStarted", "JobNeedsUser", "JobInputGiven"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ([], ["mfa_code"]),
+        ([start()], ["mfa_code"]),
+        ([start(), ask(1)], ["password"]),
+        ([start(), ask(1)], []),
+        ([start(), ask(1)], ["mfa_code", "password"]),
+        ([start(), ask(1), give()], ["mfa_code"]),
+        ([start(), ask(1), start(2)], ["mfa_code"]),
+        ([start(), ask(1), cancel()], ["mfa_code"]),
+    ],
+)
+def test_what_a_job_does_not_wait_for_is_refused(steps: list[Step], names: list[str]) -> None:
+    job = requested(*steps)
+    job.collect_events()
+    with pytest.raises(ConflictError):
+        job.give(names, GIVEN, NOW)
+    assert job.collect_events() == []
+
+
+def test_a_job_that_nobody_gave_anything_fails_and_one_that_was_just_given_it_goes_on() -> None:
+    late = requested(start(), ask(1), stop_waiting(1))
+    assert (late.state, late.error, late.needs) == ("failed", LATE, None)
+    assert requested(start(), ask(1), give(), stop_waiting(1)).state == "running"
+
+
+def test_a_later_attempt_begins_anew_and_an_older_one_does_not_ask() -> None:
+    job = requested(start(1), ask(1), start(2), ask(1), stop_waiting(1))
+    assert (job.state, job.needs, job.is_run_by(2)) == ("running", None, True)
+
+
+def test_what_was_sealed_for_a_job_is_known_to_it() -> None:
+    job = Job.request(REQUEST, "hub", "", NOW, PASSWORD)
+    for step in (start(), ask(1), give()):
+        step(job)
+    assert job.secrets == [PASSWORD, GIVEN]
+
+
 attempts = st.integers(0, 4)
 steps = st.one_of(
     st.builds(start, attempts),
@@ -105,6 +174,9 @@ steps = st.one_of(
     st.builds(succeed, attempts),
     st.builds(fail, attempts),
     st.builds(cancel),
+    st.builds(ask, attempts),
+    st.builds(give),
+    st.builds(stop_waiting, attempts),
 )
 
 
@@ -127,6 +199,7 @@ def test_no_sequence_of_commands_breaks_it(commands: list[Step]) -> None:
             assert facts(job) == before
         assert job.attempt >= before["attempt"]
         assert (job.finished_at is not None) == job.ended
+        assert (job.needs is not None) == (job.state == "needs_user")
         assert (job.result is not None) == (job.state == "succeeded")
         events += new
     replayed = None
