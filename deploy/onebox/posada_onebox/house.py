@@ -120,7 +120,8 @@ class House:
             "POSADA_DATA": str(self.data),
             "POSADA_MARK": self._mark,
         }
-        sites = {"facebook": f"{self.playground_url}/social"} if self._settings.playground else {}
+        places = {"facebook": "social", "whatsapp": "whatsapp"}
+        sites = {name: f"{self.playground_url}/{place}" for name, place in places.items()}
         plan: list[tuple[str, str, dict[str, str]]] = [
             ("session-registry", "posada_session_registry", {"POSADA_REGISTRY_POSTGRES_DSN": self._postgres.dsn}),
             ("gateway", "posada_gateway", {"POSADA_GATEWAY_PORT": str(self._gateway_port)}),
@@ -131,7 +132,8 @@ class House:
                 (name, "posada_browser_runner", {"POSADA_RUNNER_NAME": name, "POSADA_RUNNER_ALLOW": json.dumps(allow)})
             )
         for name in _names("scraper", self._settings.scrapers):
-            plan.append((name, "posada_scraper", {"POSADA_SCRAPER_BASE_URLS": json.dumps(sites)}))
+            given = json.dumps(sites if self._settings.playground else {})
+            plan.append((name, "posada_scraper", {"POSADA_SCRAPER_BASE_URLS": given}))
         children = [ServiceChild(name, module, {**common, **env}, self.logs) for name, module, env in plan]
         if self._settings.playground:
             children.append(ServiceChild("playground", "posada_playground", self._playground_env(), self.logs))

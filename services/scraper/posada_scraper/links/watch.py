@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from posada_contracts.browser import BrowserClosed, BrowserLost, CleanBrowser
+from posada_contracts.browser import BrowserClosed, CleanBrowser
 from posada_contracts.errors import PosadaError
 from posada_contracts.session import Evidence, Verdict
 from posada_runtime.bus import Bus
 from posada_runtime.eventstore import EventStore
 from posada_runtime.log import get_logger
+from posada_runtime.wire import Recorded
 
 from posada_scraper.adapters.browser import Browsers
 from posada_scraper.adapters.page import BrowserGoneError, Page, PageClosedError, PageHungError
@@ -69,6 +70,7 @@ class Watch:
         self._linked = False  #: as the link's own: it was connected, and nothing says otherwise
         self._code: Code | None = None  #: that is shown
         self._seen_qr = False
+        self._browser_at: Recorded | None = None  #: what was said of the browser last when its page was opened
         self._deadline = 0.0
         self._pause = FIRST_PAUSE_S
         self._touched = float("-inf")
@@ -130,6 +132,7 @@ class Watch:
         """Raises EndedError when the link has ended; else what went wrong."""
         patience, url = self._tools.settings.browser_patience_s, self._platform.base_url
         async with self._tools.browsers.tab(self._tenant, self._session_id, patience, url) as page:
+            self._browser_at = await self._newest_of_browser()
             try:
                 await self._platform.open(page)
                 sight: Sight | None = None
@@ -219,15 +222,18 @@ class Watch:
         except PosadaError as error:
             get_logger().warning("link_not_cleaned", session_id=self._session_id, code=error.code)
 
+    async def _newest_of_browser(self) -> Recorded | None:
+        return await self._tools.store.latest(self._tenant, "browser", self._session_id)
+
     async def _closed_on_purpose(self) -> bool:
         """Whether somebody wanted the browser to end. A runner tells how it did; one that died itself never will."""
         deadline = time.monotonic() + TOLD_S
         while time.monotonic() < deadline:
-            newest = await self._tools.store.latest(self._tenant, "browser", self._session_id)
-            if newest is not None and isinstance(newest.event, BrowserClosed):
-                return newest.event.reason in ON_PURPOSE
-            if newest is None or isinstance(newest.event, BrowserLost):
-                return False
+            newest = await self._newest_of_browser()
+            if newest != self._browser_at:
+                return (
+                    newest is not None and isinstance(newest.event, BrowserClosed) and newest.event.reason in ON_PURPOSE
+                )
             await asyncio.sleep(0.1)
         return False
 
