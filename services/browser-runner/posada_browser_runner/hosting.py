@@ -16,13 +16,15 @@ from posada_contracts.errors import (
     PosadaError,
 )
 from posada_contracts.session import SessionSecrets
+from posada_contracts.vault import SealedLogin
 from posada_runtime.ending import end as end_tasks
 from posada_runtime.leases import Lease, Leases
 from posada_runtime.log import get_logger
 from posada_runtime.telemetry import span
 
+from posada_browser_runner.adapters.archive import BadArchiveError
 from posada_browser_runner.adapters.devtools_door import DevtoolsDoor
-from posada_browser_runner.adapters.start import Guest, LoginDamagedError, Started, Starter
+from posada_browser_runner.adapters.start import Guest, Started, Starter
 from posada_browser_runner.allowed import Allowed
 from posada_browser_runner.artifacts import Artifacts
 from posada_browser_runner.hosted import Hosted, Reason, lease_key
@@ -51,6 +53,8 @@ class Hosting:
         self._door, self._artifacts, self._settings = door, artifacts, settings
         self._hosted: dict[str, Hosted] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._unfit: set[str] = set()  #: profiles that came up damaged, by the name they are sealed under
+        self._damages: set[asyncio.Task[None]] = set()
         self.on_end: list[OnEnd] = []  #: told of every end, and whether the browser should be there again
 
     @property
@@ -136,6 +140,7 @@ class Hosting:
             Allowed.of_tenant(self._settings.allow, tenant),
             attended=lambda: session_id in self._hosted and self.clients(self._hosted[session_id]) > 0,
             on_download=lambda download: self._artifacts.keep(tenant, session_id, started, download),
+            on_damage=lambda: self._damaged(session_id, login),
         )
         started, login, restored = await self._with_newest_login(guest, secrets)
         try:
@@ -174,13 +179,33 @@ class Hosting:
         problem: PosadaError | None = None
         for version in self._logins.versions(secrets):
             try:
+                self._check_fit(version)
                 login = await self._logins.open(guest.tenant, guest.session_id, version)
                 return await self._starter.start(guest, login), login, problem.detail if problem else ""
-            except (BrokenSealError, ForgottenError, LoginDamagedError) as error:
+            except (BrokenSealError, ForgottenError, BadArchiveError) as error:
                 get_logger().warning("login_version_unfit", session_id=guest.session_id, why=error.code)
                 problem = problem or error
         assert problem is not None  # there is always one version, if only the empty one
         raise problem
+
+    def _check_fit(self, version: SealedLogin | None) -> None:
+        if version is not None and version.profile is not None and version.profile.name in self._unfit:
+            raise BadArchiveError("its databases came up damaged")
+
+    def _damaged(self, session_id: str, login: Login) -> None:
+        """A page has not found its saved databases: the browser is started again, with the login before this one."""
+        hosted = self._hosted.get(session_id)
+        if hosted is not None and login.profile is not None:
+            hosted.keeper.damaged = True
+            self._unfit.add(login.profile.name)
+            task = asyncio.create_task(self._end_damaged(hosted), name=f"damaged {session_id}")
+            self._damages.add(task)
+            task.add_done_callback(self._damages.discard)
+
+    async def _end_damaged(self, hosted: Hosted) -> None:
+        async with self.locked(hosted.session_id):
+            if not hosted.ending:
+                await self.end(hosted, lost="its saved databases came up damaged", again=True)
 
     async def _watch(self, hosted: Hosted) -> None:
         """Until the browser dies, or its lease is lost: then nothing of it may stay."""

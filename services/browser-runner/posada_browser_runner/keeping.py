@@ -56,6 +56,7 @@ class Keeper:
         self._packed: Fingerprint = fingerprint(started.profile.profile)
         self._saved_at, self._pause_s = 0.0, SOONEST_S
         self._saving = asyncio.Lock()
+        self.damaged = False  #: what the browser was given did not come up whole: nothing of it is to be saved
 
     async def begin(self) -> None:
         """Take what the browser was given as what is saved. Raises BrowserFailedError."""
@@ -95,8 +96,8 @@ class Keeper:
             StaleLeaseError, UnavailableError, BrokenSealError: see `Logins.keep`.
         """
         async with self._saving:
-            if not self._started.chromium.alive:
-                raise BrowserFailedError("the browser is dead: the login saved before it stays")
+            if not self._started.chromium.alive or self.damaged:
+                raise BrowserFailedError("the browser is dead or damaged: the login saved before it stays")
             cookies = await self._started.tabs.cookies()
             seen = self._print(cookies)
             if seen == self._saved:
@@ -112,8 +113,10 @@ class Keeper:
             return Login(state)
         if files == self._packed and self._login.archive is not None:
             return Login(state | {"databases": self._login.databases}, self._login.archive, self._login.profile)
-        databases = await self._starter.databases(self._started)
+        databases = await self._starter.databases(self._started, self._login.databases)
         archive = await asyncio.to_thread(pack, self._started.profile.profile, group)
+        if self.damaged:
+            raise BrowserFailedError("the browser's databases came up damaged: the login saved before them stays")
         return Login(state | {"databases": databases}, archive)
 
     def _print(self, cookies: list[dict[str, Any]]) -> _Print:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from posada_contracts.errors import BrowserFailedError
@@ -29,10 +29,6 @@ from posada_browser_runner.settings import Settings
 WARM = "warm"
 
 
-class LoginDamagedError(BrowserFailedError):
-    """The browser does not have what was saved of its profile."""
-
-
 @dataclass
 class Guest:
     """For whom a browser is, and how it is to be."""
@@ -44,6 +40,7 @@ class Guest:
     allowed: Allowed
     attended: Callable[[], bool] = lambda: False  #: whether a client is there to answer a page's dialogs
     on_download: Callable[[Download], None] = field(default=lambda _: None)
+    on_damage: Callable[[], None] = field(default=lambda: None)  #: called when a saved database is not there
 
 
 @dataclass
@@ -103,7 +100,7 @@ class Starter:
 
         Raises:
             ProxyUnreachableError: the proxy does not answer; nothing was started.
-            LoginDamagedError: the browser does not have all that the login says it should.
+            BadArchiveError: what was saved of the profile cannot be unpacked.
             BrowserFailedError: the browser did not come up, or would not take the login; or the disk is full.
         """
         if guest.proxy is not None:
@@ -134,10 +131,7 @@ class Starter:
         tabs = await Tabs.look_into(ready.chromium.ws_url, downloads, guest.attended, guest.on_download)
         await tabs.give_cookies(login.state.get("cookies", ()))
         tabs.give_storage(login.state.get("origins", ()))
-        for origin, names in login.databases.items():
-            if not set(names) <= set(await tabs.databases(origin)):
-                await tabs.close()
-                raise LoginDamagedError
+        tabs.expect(login.databases, guest.on_damage)
         return Started(ready.start_id, ready.chromium, ready.profile, ready.egress, tabs)
 
     async def _warm_up(self, user_agent: str) -> Ready:
@@ -171,9 +165,12 @@ class Starter:
             self._starting -= 1
         return Ready(start_id, user_agent, chromium, profile, egress)
 
-    async def databases(self, started: Started) -> dict[str, list[str]]:
-        """The names of the browser's IndexedDB databases, by origin. Raises BrowserFailedError."""
-        found = {each: await started.tabs.databases(each) for each in origins(started.profile.profile)}
+    async def databases(self, started: Started, before: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """The names of the browser's IndexedDB databases, by origin; of those without a page, as they were before."""
+        found: dict[str, list[str]] = {}
+        for origin in origins(started.profile.profile):
+            names = await started.tabs.databases(origin)
+            found[origin] = before.get(origin, []) if names is None else names
         return {origin: names for origin, names in found.items() if names}
 
     async def end(self, started: Started, *, keep_profile: bool = False) -> None:

@@ -28,6 +28,8 @@ _OURS: dict[str, Any] = {
     "filter": [{"type": "page"}, {"type": "iframe"}, {"exclude": True}],
 }
 _WORLD = "posada"
+_UNREADABLE = "Could not obtain database names"
+PATIENCE_S = 2.0
 #: `</` and the line separators are harmless here: this is evaluated, not parsed as part of a page.
 _WRITE = """(([origin, local, session]) => {
   if (location.origin !== origin) return;
@@ -70,6 +72,8 @@ class Tabs:
         self._local: dict[str, Items] = {}
         self._session: dict[str, Items] = {}
         self._downloads: dict[str, Download] = {}
+        self._expected: dict[str, set[str]] = {}  #: names of databases by origin, until its first document
+        self._on_damage: Callable[[], None] = lambda: None
         self.changes = 0  #: grows with every change of a page's storage
 
     @classmethod
@@ -140,13 +144,36 @@ class Tabs:
                 kept.append(each | ({"sessionStorage": _listed(session)} if session else {}))
         return kept
 
-    async def databases(self, origin: str) -> list[str]:
-        """The names of an origin's IndexedDB databases. Raises BrowserFailedError."""
-        page = next((tab for tab in self._tabs.values() if tab.kind == "page"), None)
-        if page is None:
-            return []
-        found = await self.cdp.call("IndexedDB.requestDatabaseNames", {"storageKey": f"{origin}/"}, page.session)
-        return sorted(found["databaseNames"])
+    async def databases(self, origin: str) -> list[str] | None:
+        """The names of an origin's IndexedDB databases; `None` when no page of it is open to tell."""
+        asked = [
+            self.cdp.call("IndexedDB.requestDatabaseNames", {"storageKey": f"{origin}/"}, tab.session, PATIENCE_S)
+            for tab in self._tabs.values()
+        ]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        told = (each["databaseNames"] for each in answers if isinstance(each, dict))
+        return next((sorted(names) for names in told), None)
+
+    def expect(self, databases: Mapping[str, Iterable[str]], on_damage: Callable[[], None]) -> None:
+        """Have `on_damage` called when the first document of an origin does not find these databases."""
+        self._expected = {origin: set(names) for origin, names in databases.items()}
+        self._on_damage = on_damage
+
+    def _look_for(self, origin: str, session: str) -> None:
+        if (names := self._expected.pop(origin, None)) is not None:
+            asked = self.cdp.say("IndexedDB.requestDatabaseNames", {"storageKey": f"{origin}/"}, session)
+            asked.add_done_callback(partial(self._found, names))
+
+    def _found(self, names: set[str], done: asyncio.Future[Any]) -> None:
+        if done.cancelled():
+            return
+        problem = done.exception()
+        if problem is None:
+            damaged = not names <= set(done.result()["databaseNames"])
+        else:  # another error says that the page is gone again
+            damaged = isinstance(problem, CdpError) and _UNREADABLE in problem.detail
+        if damaged:
+            self._on_damage()
 
     def hung(self, after_s: float) -> list[str]:
         """The pages that have crashed, or not answered the question asked of them `after_s` ago; then ask anew."""
@@ -201,7 +228,9 @@ class Tabs:
         tab = self._tabs.get(session)
         if tab is not None and "parentId" not in frame:
             tab.url, tab.crashed = frame["url"], False
-        if self._to_give.pop(origin := f"{url.scheme}://{url.netloc}", None) is not None:
+        origin = f"{url.scheme}://{url.netloc}"
+        self._look_for(origin, session)
+        if self._to_give.pop(origin, None) is not None:
             for each in self._tabs.values():
                 self._take_back(each, origin)
 
