@@ -8,7 +8,7 @@ import secrets
 import socket
 from contextlib import AsyncExitStack
 
-from posada_contracts.job import JobCancelled, JobRequested
+from posada_contracts.job import JobCancelled, JobInputGiven, JobRequested
 from posada_contracts.session import SessionErased
 from posada_contracts.streams import JOB_QUEUE
 from posada_runtime.bus import retried
@@ -21,6 +21,9 @@ from posada_runtime.vault import Vault, master_key
 
 from posada_scraper.adapters.browser import Browsers, Driver
 from posada_scraper.checks import Checks
+from posada_scraper.forms.executor import Executor
+from posada_scraper.forms.secrets import Inputs, JobSecrets
+from posada_scraper.forms.turns import Turns
 from posada_scraper.handlers import Handlers, hear_all
 from posada_scraper.links.codes import Codes
 from posada_scraper.links.handlers import LinkHandlers, hear_links
@@ -34,6 +37,7 @@ from posada_scraper.results import Results
 from posada_scraper.settings import Settings
 from posada_scraper.worker import Worker
 from posada_scraper.worker.attempt import Tools
+from posada_scraper.worker.form_attempt import FormTools
 
 NAME = "scraper"
 START_S = 10.0
@@ -42,7 +46,7 @@ START_S = 10.0
 async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None:
     """Put the scraper together."""
     settings = Settings()
-    platforms = discover(settings.base_urls)
+    platforms = discover(settings.base_urls, settings.form_files)
     vault = await retried(lambda: Vault.open_up(house.bus, master_key(house.common)), START_S)
     driver = Driver()
     stack.push_async_callback(driver.stop)
@@ -55,14 +59,35 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
         max_attempts=settings.max_attempts,
     )
     browsers = Browsers(house.bus, driver)
-    worker = Worker(house, queue, Tools(logins, browsers, results, settings))
+    forms = _forms(house, vault, Tools(logins, browsers, results, settings))
+    stack.callback(forms.executor.stop)
+    worker = Worker(house, queue, Tools(logins, browsers, results, settings), forms)
     checks = Checks(logins, browsers)
-    hear_all(service, Handlers(house.bus, house.store, logins, checks, results, platforms, worker))
+    turns = await retried(lambda: Turns.open(house.bus, house.store), START_S)
+    hear_all(
+        service,
+        Handlers(house.bus, house.store, logins, checks, results, platforms, worker, forms.secrets, turns),
+    )
     position = await retried(house.store.last_sequence, START_S)
     await stack.enter_async_context(house.background(_follow(house.store, position, worker, results), "log"))
     await stack.enter_async_context(worker.working())
     await stack.enter_async_context(house.background(LoginChecks(house.bus, logins, checks).run(), "login checks"))
     await _wire_links(house, service, stack, browsers, logins, platforms, settings)
+
+
+def _forms(house: Platform, vault: Vault, tools: Tools) -> FormTools:
+    """What drives login forms."""
+    return FormTools(
+        bus=house.bus,
+        vault=vault,
+        executor=Executor(tools.settings.form_workers),
+        secrets=JobSecrets(house.store, vault),
+        inputs=Inputs(),
+        logins=tools.logins,
+        browsers=tools.browsers,
+        results=tools.results,
+        settings=tools.settings,
+    )
 
 
 async def _wire_links(
@@ -85,13 +110,16 @@ async def _wire_links(
 
 
 async def _follow(store: EventStore, position: int, worker: Worker, results: Results) -> None:
-    """What happens elsewhere and ends something here: jobs called off, sessions erased."""
-    subjects = (JobCancelled.pattern(), SessionErased.pattern())
+    """What happens elsewhere and matters here: jobs called off, or given what they wait for; sessions erased."""
+    subjects = (JobCancelled.pattern(), JobInputGiven.pattern(), SessionErased.pattern())
     async for recorded in store.read(*subjects, after=position, follow=True):
-        if isinstance(recorded.event, SessionErased):
-            results.forget(recorded.event.originator_id)
+        event = recorded.event
+        if isinstance(event, SessionErased):
+            results.forget(event.originator_id)
+        elif isinstance(event, JobInputGiven):
+            worker.given(event.originator_id, event.secret)
         else:
-            worker.cancel(recorded.event.originator_id)
+            worker.cancel(event.originator_id)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,4 +24,9 @@ class Settings(BaseSettings):
     browser_patience_s: float = 60.0  #: how long browser-runners may be away, or full, before a job goes back
     reopen_patience_s: float = 15.0  #: the same, after the browser died in the middle of a job
     browser_deaths: int = Field(default=3, ge=0)  #: how often one attempt may open the browser again
+    form_workers: int = Field(default=2, ge=1)  #: login forms that one process drives at once; the rest queue
+    form_step_s: float = Field(default=20.0, gt=0)  #: how long one step of a login may take
+    form_login_s: float = Field(default=120.0, gt=0)  #: how long all of it may, but for waiting for a person
+    form_input_s: float = Field(default=300.0, gt=0)  #: how long a job waits for a person
+    form_files: Path | None = None  #: a directory of data files, each of which makes a platform of a login form
     link_patience_s: float = Field(default=120.0, gt=0)  #: how long a code waits to be scanned

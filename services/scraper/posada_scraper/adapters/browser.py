@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from playwright.async_api import Browser, Playwright, async_playwright
@@ -76,6 +77,14 @@ async def _answers(playwright: Playwright) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class PrivateTab:
+    """Where a tab is that a WebDriver client may drive."""
+
+    webdriver_url: str = field(repr=False)  #: holds a key
+    target: str  #: its id in DevTools
+
+
 class Browsers:
     """Opens pages in sessions' browsers."""
 
@@ -118,6 +127,33 @@ class Browsers:
                 if not is_gone(error, page) and browser.is_connected():
                     raise
                 raise BrowserGoneError if await _hung_up(browser) else PageClosedError from None
+        finally:
+            await _quietly(browser.close())
+
+    @asynccontextmanager
+    async def private_tab(self, tenant: str, session_id: str, patience_s: float) -> AsyncIterator[PrivateTab]:
+        """A tab of its own context in the session's browser, for a WebDriver client.
+
+        The context begins without any login and keeps all it learns in memory: nothing that is typed there, and no
+        token that the site leaves there, is ever written to the profile. It ends with the block, and with this
+        process should that die.
+
+        Raises:
+            BrowserGoneError: it died at once.
+            ProxyUnreachableError, PosadaError: as `page`.
+        """
+        view = await self._open(tenant, session_id, patience_s)
+        if not view.webdriver_url:
+            raise UnavailableError("the session's runner has no door for WebDriver")
+        browser = await self._driver.connect(view.cdp_url)
+        try:
+            try:
+                context = await browser.new_context(no_viewport=True)
+                cdp = await context.new_cdp_session(await context.new_page())
+                told = await cdp.send("Target.getTargetInfo")
+            except PageError:
+                raise BrowserGoneError from None
+            yield PrivateTab(view.webdriver_url, told["targetInfo"]["targetId"])
         finally:
             await _quietly(browser.close())
 

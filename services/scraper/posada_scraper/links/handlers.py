@@ -21,8 +21,8 @@ from posada_scraper.logins import Logins, UnknownPlatformError
 from posada_scraper.platforms.linking import LinkPlatform
 
 LOOK_S = 0.1
-LET_GO_S = 5.0
-"""How long a watch may take to end; one of a process that died never does."""
+LET_GO_S = 1.0
+"""How long a watch may take to let go; on a browser that hangs it lets go when that has been ended."""
 
 CLEAN_TIMEOUT_S = 40.0
 REGISTRY_PATIENCE_S = 5.0

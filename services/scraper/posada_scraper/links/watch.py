@@ -96,9 +96,9 @@ class Watch:
                 await self._until_it_breaks()
                 if not self._linked and self._out_of_time:
                     await self._end(*(NOT_SCANNED if self._seen_qr else NOT_KNOWN))
+                await self._journal.reopen()
                 await asyncio.sleep(self._pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_S)
-                await self._journal.reopen()
         except EndedError:
             return
 

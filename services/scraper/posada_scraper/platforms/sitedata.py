@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -79,7 +79,15 @@ def load(name: str) -> SiteData:
     return msgspec.toml.decode((files(__package__) / f"{name}.toml").read_bytes(), type=SiteData)
 
 
-def judge(data: SiteData, base_url: str, seen: Seen) -> Check:
+class Marked(Protocol):
+    """What says which sign on a page means what."""
+
+    @property
+    def markers(self) -> list[Marker]:
+        """The first one that is on the page decides."""
+
+
+def judge(data: Marked, base_url: str, seen: Seen) -> Check:
     """What a page says about the login."""
     if seen.failed:
         name = "rate_limited" if seen.status == 429 else "server_error"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from posada_contracts.job import JobError, Progress
+from posada_contracts.job import JobError, Need, Progress
 from posada_contracts.messages import Command
 from posada_contracts.session import Evidence
 from posada_contracts.vault import Sealed
@@ -64,6 +64,21 @@ class Journal:
     async def report(self, progress: Progress) -> None:
         """Raises OvertakenError."""
         self._still_ours(await self._write(lambda job, at: job.report(self._attempt, progress, at)))
+
+    async def ask(self, need: Need) -> None:
+        """The job waits for somebody. Raises OvertakenError."""
+        self._still_ours(await self._write(lambda job, at: job.ask(self._attempt, need, at)))
+
+    async def stop_waiting(self, error: JobError) -> Job:
+        """Nobody gave anything in time: the job as it is then, which has not ended when somebody just did.
+
+        Raises:
+            OvertakenError: a later attempt works on it.
+        """
+        job = await self._write(lambda job, at: job.stop_waiting(self._attempt, error, at))
+        if not job.ended:
+            self._still_ours(job)
+        return job
 
     async def succeed(self, result: Sealed, records: int) -> None:
         """Raises OvertakenError when the result is not wanted any more."""

@@ -13,23 +13,32 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from posada_contracts.errors import PosadaError, ProxyUnreachableError
-from posada_contracts.job import JobError, JobRequested
+from posada_contracts.job import Executor, JobError, JobRequested
+from posada_contracts.messages import Event
+from posada_contracts.vault import Sealed
 from posada_runtime.queue import Delivery, WorkQueue
 from posada_runtime.service import Platform as House
 from posada_runtime.telemetry import span
 
+from posada_scraper.domain import Job
+from posada_scraper.forms.executor import Place
+from posada_scraper.logins import UnknownPlatformError
 from posada_scraper.platforms.base import GiveUpError, LoginEndedError
+from posada_scraper.platforms.forms import FORM_KIND, FormPlatform
 from posada_scraper.worker.attempt import Attempt, Tools
+from posada_scraper.worker.form_attempt import FormAttempt, FormTools
 from posada_scraper.worker.journal import Journal, OvertakenError
 
 LONGEST_PAUSE_S = 60.0
+MOST_QUEUED = 16
+"""So many jobs may wait for a login form without taking a place from others; the rest stay in the queue."""
 
 
 class Worker:
     """One process's share of the work."""
 
-    def __init__(self, house: House, queue: WorkQueue, tools: Tools) -> None:
-        self._house, self._queue, self._tools = house, queue, tools
+    def __init__(self, house: House, queue: WorkQueue, tools: Tools, forms: FormTools) -> None:
+        self._house, self._queue, self._tools, self._forms = house, queue, tools, forms
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.size = tools.settings.workers
         self._free = asyncio.Semaphore(self.size)
@@ -52,6 +61,14 @@ class Worker:
         finally:
             await self._stop()
 
+    def figures(self) -> Executor:
+        """How the places for login forms are doing."""
+        return self._forms.executor.figures()
+
+    def given(self, job_id: str, sealed: Sealed) -> None:
+        """Somebody gave a job what it waited for."""
+        self._forms.inputs.given(job_id, sealed)
+
     def cancel(self, job_id: str) -> None:
         """Stop working on a job that was called off."""
         for task in self._tasks.get(job_id, ()):
@@ -73,9 +90,13 @@ class Worker:
         job_id = delivery.recorded.event.originator_id
         task = asyncio.create_task(self._serve(delivery), name=f"job {job_id}")
         self._tasks[job_id].add(task)
+        beside = self._form_platform(delivery.recorded.event) is not None and self.figures().queued < MOST_QUEUED
+        if beside:  # a form waits for a place of its own: it shall not keep one from other jobs meanwhile
+            self._free.release()
 
         def ended(task: asyncio.Task[None]) -> None:
-            self._free.release()
+            if not beside:
+                self._free.release()
             self._tasks[job_id].discard(task)
             if not self._tasks[job_id]:
                 del self._tasks[job_id]
@@ -99,25 +120,53 @@ class Worker:
         assert isinstance(event, JobRequested)
         try:
             with span("job", "consumer", delivery.headers, job=event.originator_id, work=event.kind):
-                async with delivery.kept(), self._turn(event.session_id):
-                    await self._work_on(delivery, event)
+                async with delivery.kept(), self._turn(event.session_id), self._place(event) as place:
+                    await self._work_on(delivery, event, place)
         except asyncio.CancelledError:
-            await (delivery.give_back() if self._giving_back else delivery.done())
+            await (delivery.give_back() if self._giving_back else self._settle(delivery, event))
         except OvertakenError as error:
             if error.ended:  # otherwise the queue's entry is the later attempt's
-                await delivery.done()
+                await self._settle(delivery, event)
         except Exception as error:
             pause = min(self._tools.settings.retry_s * 2 ** (delivery.attempt - 1), LONGEST_PAUSE_S)
             self._log("job_given_back", event, error, pause_s=pause)
             await delivery.give_back(pause)
         else:
+            await self._settle(delivery, event)
+
+    async def _settle(self, delivery: Delivery, event: JobRequested) -> None:
+        """The job has ended: destroy what was sealed for its time only. The queue's entry goes after that."""
+        try:
+            await self._forms.secrets.end(event.tenant, event.originator_id)
+        except PosadaError as error:
+            self._log("job_secrets_stay", event, error)
+            await delivery.give_back(self._tools.settings.retry_s)
+        else:
             await delivery.done()
+
+    def _form_platform(self, event: Event) -> FormPlatform | None:
+        """The platform whose form a job is about."""
+        assert isinstance(event, JobRequested)
+        try:
+            platform = self._tools.logins.platform(event.platform)
+        except UnknownPlatformError:
+            return None
+        return platform if event.kind == FORM_KIND and isinstance(platform, FormPlatform) else None
+
+    @asynccontextmanager
+    async def _place(self, event: JobRequested) -> AsyncIterator[Place | None]:
+        """A place for a login form, for a job that is about one."""
+        if self._form_platform(event) is None:
+            yield None
+            return
+        async with self._forms.executor.place() as place:
+            yield place
 
     def _turn(self, session_id: str) -> asyncio.Lock:
         """Jobs of one session take turns in this process."""
         return self._turns.setdefault(session_id, asyncio.Lock())
 
-    async def _work_on(self, delivery: Delivery, event: JobRequested) -> None:
+    async def _work_on(self, delivery: Delivery, event: JobRequested, place: Place | None) -> None:
         """One attempt, to the job's end.
 
         Raises:
@@ -130,21 +179,30 @@ class Worker:
         if job.ended:
             return
         try:
-            await Attempt(self._tools, job, journal).run()
+            await self._attempt(job, journal, place).run()
+            _count(place, well=True)
         except OvertakenError:
             raise
         except LoginEndedError as error:
             await self._tools.logins.record(job.tenant, job.session_id, error.check, error.probe)
-            await self._give_up(journal, error)
+            await self._give_up(journal, error, place)
         except GiveUpError as error:
-            await self._give_up(journal, error)
+            await self._give_up(journal, error, place)
         except Exception as error:
             if _may_heal(error) and job.begun < settings.max_attempts:
                 raise
             self._log("job_failed", event, error)
+            _count(place, well=False)
             await journal.fail(_job_error(error))
 
-    async def _give_up(self, journal: Journal, error: GiveUpError) -> None:
+    def _attempt(self, job: Job, journal: Journal, place: Place | None) -> Attempt | FormAttempt:
+        platform = self._tools.logins.platform(job.platform)
+        if place is not None and isinstance(platform, FormPlatform):
+            return FormAttempt(self._forms, platform, job, journal, place)
+        return Attempt(self._tools, job, journal)
+
+    async def _give_up(self, journal: Journal, error: GiveUpError, place: Place | None) -> None:
+        _count(place, well=False)
         told = JobError(code=error.failure, detail=error.detail, verdict=error.verdict)
         await journal.fail(told, error.evidence)
 
@@ -152,6 +210,11 @@ class Worker:
         """Where it happened, not what it said: an exception's text may quote URLs, cookies and keys."""
         place = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
         self._house.log.warning(what, job=event.originator_id, error=type(error).__name__, place=place, **more)
+
+
+def _count(place: Place | None, *, well: bool) -> None:
+    if place is not None:
+        place.ended(well=well)
 
 
 def _may_heal(error: Exception) -> bool:

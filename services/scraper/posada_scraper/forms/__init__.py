@@ -1,0 +1,1 @@
+"""Login forms: driven in threads of their own, in few places, for a token."""
