@@ -178,14 +178,14 @@ class RequestJob(Command[JobView], subject="cmd.job.request"):
     kind: str
     target: str = ""
     params: dict[str, Any] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)  #: sealed for the job's time; never in an event
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)  #: sealed for the job's time; never in an event
 
 
 class GiveInput(Command[JobView], subject="cmd.job.give_input"):
     """Give a waiting job what it asked for. 409 when it waits for nothing, or for something else."""
 
     job_id: str
-    input: dict[str, str]
+    input: dict[str, str] = field(repr=False)
 
 
 class CancelJob(Command[JobView], subject="cmd.job.cancel"):

@@ -199,7 +199,7 @@ class TokenView:
 class TokenValue:
     """The token itself."""
 
-    token: str
+    token: str = field(repr=False)
     expires_at: datetime | None
 
 
@@ -264,14 +264,14 @@ class StoreTotp(Command[SessionView], subject="cmd.session.store_totp"):
     """Seal the account's TOTP secret, in base 32. Never stored, logged or traced in the clear."""
 
     session_id: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class StoreToken(Command[TokenView], subject="cmd.session.store_token"):
     """Seal a token. Never stored, logged or traced in the clear."""
 
     session_id: str
-    token: str
+    token: str = field(repr=False)
     expires_at: datetime | None = None
 
 
