@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -60,9 +61,15 @@ class Platform:
             await end(task)
 
 
+def _leave_no_core_file() -> None:
+    """Opened secrets stand in this process's memory: when it crashes, that is not to be written to a disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 @asynccontextmanager
 async def platform(common: CommonSettings, name: str) -> AsyncIterator[Platform]:
     """Connect this process: logs, traces, bus, event store, and SIGTERM or SIGINT set `stopping`."""
+    _leave_no_core_file()
     telemetry.configure(common, name)
     log.configure(common, name)
     logger = log.get_logger()

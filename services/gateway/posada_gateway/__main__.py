@@ -11,6 +11,7 @@ from posada_runtime.service import Platform, platform
 from posada_runtime.settings import CommonSettings
 
 from posada_gateway.app import build
+from posada_gateway.figures import Figures
 from posada_gateway.health import Prober
 from posada_gateway.house import House
 from posada_gateway.idempotency import Answers
@@ -33,6 +34,7 @@ async def wire(process: Platform, settings: GatewaySettings) -> House:
         platforms=Platforms(process.bus),
         prober=Prober(process.bus),
         metrics=Metrics(),
+        figures=Figures(),
         stopping=process.stopping,
     )
 
@@ -41,7 +43,11 @@ async def main(common: CommonSettings, settings: GatewaySettings) -> None:
     """Serve until told to stop."""
     async with platform(common, "gateway") as process:
         house = await wire(process, settings)
-        async with process.background(house.ring.follow(process.store), "keyring"):
+        async with (
+            process.background(house.ring.follow(process.store), "keyring"),
+            process.background(house.figures.count(process.store), "tokens"),
+            process.background(house.figures.ask(process.bus), "figures"),
+        ):
             await serve(build(house), settings, process.stopping, common.grace_seconds)
 
 

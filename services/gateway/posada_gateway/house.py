@@ -11,6 +11,7 @@ from posada_contracts.messages import Request
 from posada_runtime.bus import Bus
 from posada_runtime.eventstore import EventStore
 
+from posada_gateway.figures import Figures
 from posada_gateway.health import Prober
 from posada_gateway.idempotency import Answers
 from posada_gateway.keyring import KeyRing
@@ -34,6 +35,7 @@ class House:
     platforms: Platforms
     prober: Prober
     metrics: Metrics
+    figures: Figures
     stopping: asyncio.Event  #: set as soon as the process is told to stop: streams end then
 
     async def ask(self, request: Request[R], timeout: float = ASK_SECONDS) -> R:

@@ -9,7 +9,19 @@ from posada_contracts.session import Priority
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from posada_gateway.credentials import Login
-from posada_gateway.values import Labels, LabelValue, Line, Owner, Params, Platform, ProxyUrl, TenantName
+from posada_gateway.values import (
+    Code,
+    Labels,
+    LabelValue,
+    Line,
+    Owner,
+    Params,
+    Platform,
+    ProxyUrl,
+    Secret,
+    TenantName,
+    TotpSecret,
+)
 
 
 class Body(BaseModel):
@@ -67,6 +79,23 @@ class NewJob(Body):
         if (self.session_id is not None) == by_name or (self.owner is None) != (self.platform is None):
             raise ValueError("name the session either by session_id or by owner and platform")
         return self
+
+
+class NewToken(Body):
+    """A token to fetch through the platform's login form."""
+
+    owner: Owner
+    platform: Platform
+    username: Secret
+    password: Secret
+    mfa_code: Code | None = None
+    totp_secret: TotpSecret | None = None
+
+
+class JobInput(Body):
+    """What a waiting job asks for."""
+
+    mfa_code: Code
 
 
 class NewApiKey(Body):

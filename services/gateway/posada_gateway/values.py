@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Path, Query
 from posada_contracts.errors import BadCursorError, NotFoundError
 from pydantic import AfterValidator, Field, JsonValue
+from pydantic.config import JsonDict
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -18,6 +19,8 @@ _CURSOR = r"^[A-Za-z0-9_=.~+/-]{1,512}$"
 _PROXY = r"^(http|https|socks5)://[!-.0-~]+:[0-9]{1,5}/?$"
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _PROXY_SCHEMES = ("http", "https", "socks5")
+_BASE32 = r"^([A-Za-z2-7] ?){16,200}=*$"
+_WRITE_ONLY: JsonDict = {"format": "password", "writeOnly": True}
 _MAX_INTEGER = 2**53
 _MAX_DEPTH = 64
 
@@ -56,6 +59,13 @@ def _port(netloc: str) -> int:
     return int(digits) if re.fullmatch("[0-9]{1,5}", digits) and int(digits) < 2**16 else 0
 
 
+def totp_secret(value: str) -> str:
+    """A TOTP secret as sites show it: base 32, perhaps in small letters and in groups."""
+    if not re.fullmatch(_BASE32[1:-1], value) or len(value.replace(" ", "").rstrip("=")) % 8 in (1, 3, 6):
+        raise ValueError("a TOTP secret is in base 32 (A-Z, 2-7) and has 16 characters at least")
+    return value
+
+
 def storable(value: dict[str, Any]) -> dict[str, Any]:
     """JSON that can be passed on and kept: finite numbers, real characters, not too deep."""
     for leaf in _leaves(value, 0):
@@ -91,6 +101,11 @@ LabelName = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_CONTRO
 LabelValue = Annotated[str, Field(max_length=256, pattern=_NO_CONTROL)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=32)]
 ProxyUrl = Annotated[str, Field(max_length=2048, json_schema_extra={"pattern": _PROXY}), AfterValidator(proxy_url)]
+Secret = Annotated[str, Field(min_length=1, max_length=512, pattern=_NO_CONTROL, json_schema_extra=_WRITE_ONLY)]
+Code = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_CONTROL, json_schema_extra=_WRITE_ONLY)]
+TotpSecret = Annotated[
+    str, Field(max_length=256, json_schema_extra={**_WRITE_ONLY, "pattern": _BASE32}), AfterValidator(totp_secret)
+]
 Params = Annotated[dict[str, JsonValue], Field(max_length=64), AfterValidator(storable)]
 
 Id = Annotated[str, Path(json_schema_extra={"format": "uuid"}), AfterValidator(uuid_or_404)]

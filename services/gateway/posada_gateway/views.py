@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from posada_contracts.access import KeyView
 from posada_contracts.browser import Usage
-from posada_contracts.job import PlatformView
+from posada_contracts.job import Executor, PlatformView
 from posada_contracts.link import LinkState
 from posada_contracts.session import SessionView, Step
 from typing_extensions import TypedDict
@@ -198,6 +198,30 @@ class OldStats:
     active_sessions: int
     max_sessions: int
     users: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorOfWorker(Executor):
+    """One scraper's places for login forms."""
+
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenCounters:
+    """The tenant's tokens since the first day."""
+
+    fetched: int
+    read: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiStats:
+    """How the fetching of tokens is doing; `executor` is the sum of all `workers`."""
+
+    executor: Executor
+    workers: list[ExecutorOfWorker]
+    tokens: TokenCounters
 
 
 @dataclass(frozen=True, kw_only=True)

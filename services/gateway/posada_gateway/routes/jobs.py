@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Header, Query
 from posada_contracts.errors import ConflictError
 from posada_contracts.ids import session_id
-from posada_contracts.job import CancelJob, GetJob, JobPage, JobView, ListJobs, RequestJob, State
+from posada_contracts.job import CancelJob, GetJob, GiveInput, JobPage, JobView, ListJobs, RequestJob, State
 from posada_contracts.session import GetSession
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ from posada_gateway.access import TheHouse, Who, keyed_router
 from posada_gateway.answering import OnceOnly, answer
 from posada_gateway.house import House
 from posada_gateway.keyring import Caller
-from posada_gateway.models import NewJob
+from posada_gateway.models import JobInput, NewJob
 from posada_gateway.problems import answers
 from posada_gateway.results import Result
 from posada_gateway.values import Cursor, Id, Limit, uuid_or_404
@@ -106,6 +106,23 @@ async def list_jobs(
 async def get_job(id: Id, house: TheHouse, who: Who) -> Response:
     """One job as it is now."""
     return answer(await house.ask(GetJob(tenant=who.tenant, job_id=id)))
+
+
+@router.post("/v1/jobs/{id}/input", response_model=JobView, responses=answers(400, 404, 409, 410, 413, 422, 504))
+async def give_input(id: Id, body: JobInput, house: TheHouse, who: Who, once: OnceOnly) -> Response:
+    """Give a job in the state `needs_user` what it waits for. It is sealed, and destroyed when the job ends."""
+    command = GiveInput(
+        tenant=who.tenant,
+        actor=who.actor,
+        command_id=once.id("command"),
+        job_id=id,
+        input=body.model_dump(exclude_none=True),
+    )
+
+    async def make() -> Response:
+        return answer(await house.ask(command))
+
+    return await once(make)
 
 
 @router.delete("/v1/jobs/{id}", response_model=JobView, responses=answers(404, 409, 422, 504))
