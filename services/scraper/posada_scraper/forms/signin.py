@@ -20,7 +20,7 @@ import msgspec
 
 from posada_scraper.adapters.page import BrowserGoneError
 from posada_scraper.adapters.webdriver import DriverGoneError, SlowError, Tab, UnsettledError
-from posada_scraper.forms.clock import Clock
+from posada_scraper.forms.clock import Clock, StepTimeoutError
 from posada_scraper.forms.data import FormData, TokenPlace
 from posada_scraper.forms.tokens import Token, token_in
 from posada_scraper.platforms.base import GiveUpError, PageChangedError, SiteUnavailableError
@@ -162,20 +162,20 @@ class SignIn:
 
     def _fill(self, name: str, text: str) -> None:
         css = getattr(self._form, name)
-        while not (seen := self._look())["shown"][name]:
-            if name == "password" and seen["shown"]["refused"]:  # of a form with two pages: the username was not known
-                raise BadCredentialsError
-            self._pause_or_page_changed()
-        self._settled(lambda: self._tab.type(css, text, self._clock.left()))
-
-    def _pause_or_page_changed(self) -> None:
         try:
-            self._clock.pause()
-        except GiveUpError as error:
-            problem = PageChangedError(f"the login page is not built as its data file says; {error.detail}")
+            self._until_shown(name)
+        except StepTimeoutError:
+            missing = PageChangedError(f"the page shows no field for the {name}, at least not in time")
         else:
+            self._settled(lambda: self._tab.type(css, text, self._clock.left()))
             return
-        raise problem
+        raise missing
+
+    def _until_shown(self, name: str) -> None:
+        while not (seen := self._look())["shown"][name]:
+            if name == "password" and seen["shown"]["refused"]:  # a form with two pages: the username is not known
+                raise BadCredentialsError
+            self._clock.pause()
 
     def _send(self, css: str) -> None:
         refusals = [self._form.refused, self._form.code_refused, self._form.locked]
@@ -214,6 +214,8 @@ class SignIn:
         stores = [self._names("local_storage"), self._names("session_storage")]
         seen = self._settled(lambda: self._tab.run(LOOK, css, *stores, within_s=self._clock.left()))
         self.url = str(seen["url"])
+        if self.url.startswith("chrome-error:"):  # some errors come as a page, without an error from the driver
+            raise SiteUnavailableError("the browser shows an error in the page's place")
         return dict(seen)
 
     def _names(self, place: str) -> list[str]:
