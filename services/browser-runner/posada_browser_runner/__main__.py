@@ -43,7 +43,7 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     door = DevtoolsDoor(settings.host, settings.port, lambda session_id, _: came_or_went(session_id))
     hosting = Hosting(Logins(bus, vault, settings.name), leases, journal, starter, door, artifacts, settings)
     neighbours = Neighbours(bus, settings.name)
-    reception = Reception(bus, hosting, neighbours, settings)
+    reception = Reception(bus, leases, hosting, neighbours, settings)
     cleaning = Cleaning(bus, leases, hosting, reception, settings.name)
     care = Care(hosting, reception, cleaning, journal, settings)
 

@@ -50,7 +50,7 @@ class Cleaning:
 
     async def _quiesce(self, tenant: str, session_id: str, hosted: Hosted | None) -> str:
         """Nobody is to change anything any more: clients are let go, a waiting ticket is withdrawn."""
-        if self._reception.withdraw(tenant, session_id):
+        if await self._reception.withdraw(tenant, session_id):
             return "its place in the queue was given up"
         if hosted is None:
             return "nothing was open"

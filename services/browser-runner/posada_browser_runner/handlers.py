@@ -101,7 +101,7 @@ class Handlers:
     async def close_here(self, command: CloseBrowser | CloseBrowserAt) -> bool:
         """Close on this runner."""
         self._care.forget(command.session_id)
-        withdrawn = self._reception.withdraw(command.tenant, command.session_id)
+        withdrawn = await self._reception.withdraw(command.tenant, command.session_id)
         return await self._hosting.close(command.tenant, command.session_id, "asked") or withdrawn
 
     async def clean_here(self, command: CleanBrowser | CleanBrowserAt) -> list[Step]:

@@ -105,8 +105,8 @@ class Hosting:
         """Whether the session's browser is here."""
         return session_id in self._hosted
 
-    async def start(self, tenant: str, session_id: str, secrets: SessionSecrets) -> Hosted:
-        """Start the session's browser, or join the one that is open.
+    async def start(self, tenant: str, session_id: str, secrets: SessionSecrets, lease: Lease | None = None) -> Hosted:
+        """Start the session's browser, or join the one that is open. `lease`: on the session, when it is held already.
 
         Raises:
             ConflictError: another runner holds the session.
@@ -120,7 +120,7 @@ class Hosting:
                 return hosted
             if hosted is not None:
                 await self.end(hosted, lost="the browser was found dead")
-            lease = await self._leases.acquire(lease_key(session_id))
+            lease = lease or await self._leases.acquire(lease_key(session_id))
             if lease is None:
                 raise ConflictError("another runner holds this session")
             try:

@@ -10,8 +10,9 @@ from posada_contracts.browser import BrowserView, OpenBrowserAt
 from posada_contracts.errors import ConflictError, PosadaError, UnavailableError
 from posada_contracts.session import SessionSecrets
 from posada_runtime.bus import Bus
+from posada_runtime.leases import Lease, Leases
 
-from posada_browser_runner.hosted import Hosted
+from posada_browser_runner.hosted import Hosted, lease_key
 from posada_browser_runner.hosting import Hosting
 from posada_browser_runner.neighbours import Neighbours
 from posada_browser_runner.pool import Places, Rules, Ticket
@@ -30,8 +31,9 @@ class _Opening:
 class Reception:
     """One runner's."""
 
-    def __init__(self, bus: Bus, hosting: Hosting, neighbours: Neighbours, settings: Settings) -> None:
-        self._bus, self._hosting, self._neighbours, self._settings = bus, hosting, neighbours, settings
+    def __init__(self, bus: Bus, leases: Leases, hosting: Hosting, neighbours: Neighbours, settings: Settings) -> None:
+        self._bus, self._leases, self._hosting = bus, leases, hosting
+        self._neighbours, self._settings = neighbours, settings
         self.places = Places(
             Rules(settings.max_browsers, settings.longest_queue, settings.per_owner, settings.ageing_seconds)
         )
@@ -89,16 +91,34 @@ class Reception:
             task.exception()  # perhaps nobody waits any more
 
     async def _serve(self, tenant: str, session_id: str, ticket: Ticket, secrets: SessionSecrets) -> BrowserView:
-        runner = await ticket.turn
-        if runner:
-            return await self._send(runner, tenant, session_id, self._settings.ageing_seconds)
         try:
-            return self._hosting.view(await self._hosting.start(tenant, session_id, secrets))
+            runner, lease = await self._turn(session_id, ticket)
+            if runner:
+                return await self._send(runner, tenant, session_id, self._settings.ageing_seconds)
+            return self._hosting.view(await self._hosting.start(tenant, session_id, secrets, lease))
         except BaseException:
+            self.places.withdraw(ticket, "it was not to be")
             if not self._hosting.hosts(session_id):
                 self.places.leave(session_id)
                 self.stir()
             raise
+
+    async def _turn(self, session_id: str, ticket: Ticket) -> tuple[str, Lease | None]:
+        """Wait for a place. A session that waits is held by this runner: whoever asks for it is sent here."""
+        if ticket.turn.done():
+            return ticket.turn.result(), None
+        lease = await self._leases.acquire(lease_key(session_id))
+        if lease is None:
+            raise ConflictError("another runner holds this session")
+        try:
+            runner = await ticket.turn
+        except BaseException:
+            await self._leases.release(lease)
+            raise
+        if not runner and not lease.lost.is_set():
+            return runner, lease
+        await self._leases.release(lease)
+        return runner, None
 
     async def _elsewhere(self, tenant: str, session_id: str, wait_s: float) -> BrowserView | None:
         """Opened at the runner that has most room, when that is not this one."""
@@ -126,12 +146,13 @@ class Reception:
             position=position,
         )
 
-    def withdraw(self, tenant: str, session_id: str) -> bool:
+    async def withdraw(self, tenant: str, session_id: str) -> bool:
         """The session is not to be opened any more. False: it was not waiting."""
         opening = self._openings.get((tenant, session_id))
         if opening is None or opening.ticket.turn.done():
             return False
         self.places.withdraw(opening.ticket, "the browser was closed before its turn had come")
+        await asyncio.wait({opening.task})
         return True
 
     async def tend(self) -> None:
