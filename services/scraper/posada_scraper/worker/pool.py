@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from posada_runtime.telemetry import span
 from posada_scraper.domain import Job
 from posada_scraper.forms.executor import Place
 from posada_scraper.logins import UnknownPlatformError
+from posada_scraper.places import place_of
 from posada_scraper.platforms.base import GiveUpError, LoginEndedError
 from posada_scraper.platforms.forms import FORM_KIND, FormPlatform
 from posada_scraper.worker.attempt import Attempt, Tools
@@ -207,9 +207,8 @@ class Worker:
         await journal.fail(told, error.evidence)
 
     def _log(self, what: str, event: JobRequested, error: Exception, **more: object) -> None:
-        """Where it happened, not what it said: an exception's text may quote URLs, cookies and keys."""
-        place = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
-        self._house.log.warning(what, job=event.originator_id, error=type(error).__name__, place=place, **more)
+        told = {"error": type(error).__name__, "place": place_of(error)}
+        self._house.log.warning(what, job=event.originator_id, **told, **more)
 
 
 def _count(place: Place | None, *, well: bool) -> None:
