@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 from contextlib import AsyncExitStack
 
 from posada_contracts.job import JobCancelled, JobInputGiven, JobRequested
@@ -13,7 +10,6 @@ from posada_contracts.session import SessionErased
 from posada_contracts.streams import JOB_QUEUE
 from posada_runtime.bus import retried
 from posada_runtime.eventstore import EventStore
-from posada_runtime.leases import Holder, Leases
 from posada_runtime.queue import WorkQueue
 from posada_runtime.service import Platform, Service, run
 from posada_runtime.settings import CommonSettings
@@ -25,13 +21,9 @@ from posada_scraper.forms.executor import Executor
 from posada_scraper.forms.secrets import Inputs, JobSecrets
 from posada_scraper.forms.turns import Turns
 from posada_scraper.handlers import Handlers, hear_all
-from posada_scraper.links.codes import Codes
-from posada_scraper.links.handlers import LinkHandlers, hear_links
-from posada_scraper.links.watch import WatchTools
-from posada_scraper.links.watchers import Watchers
+from posada_scraper.links.wiring import wire_links
 from posada_scraper.login_checks import LoginChecks
 from posada_scraper.logins import Logins
-from posada_scraper.platforms.base import Platform as Site
 from posada_scraper.platforms.discovery import discover
 from posada_scraper.results import Results
 from posada_scraper.settings import Settings
@@ -72,7 +64,7 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     await stack.enter_async_context(house.background(_follow(house.store, position, worker, results), "log"))
     await stack.enter_async_context(worker.working())
     await stack.enter_async_context(house.background(LoginChecks(house.bus, logins, checks).run(), "login checks"))
-    await _wire_links(house, service, stack, browsers, logins, platforms, settings)
+    await wire_links(house, service, stack, browsers, logins, platforms, settings)
 
 
 def _forms(house: Platform, vault: Vault, tools: Tools) -> FormTools:
@@ -88,25 +80,6 @@ def _forms(house: Platform, vault: Vault, tools: Tools) -> FormTools:
         results=tools.results,
         settings=tools.settings,
     )
-
-
-async def _wire_links(
-    house: Platform,
-    service: Service,
-    stack: AsyncExitStack,
-    browsers: Browsers,
-    logins: Logins,
-    platforms: dict[str, Site],
-    settings: Settings,
-) -> None:
-    """Put together what links sessions to phones."""
-    me = Holder(f"{socket.gethostname()}-{os.getpid()}", secrets.token_hex(8))
-    leases = await retried(lambda: Leases.open(house.bus, me), START_S)
-    codes = await retried(lambda: Codes.open(house.bus), START_S)
-    tools = WatchTools(house.bus, house.store, browsers, logins, codes, settings)
-    watchers = Watchers(house, tools, platforms, leases)
-    hear_links(service, LinkHandlers(house.bus, house.store, logins, codes, watchers))
-    await stack.enter_async_context(watchers.watching())
 
 
 async def _follow(store: EventStore, position: int, worker: Worker, results: Results) -> None:
