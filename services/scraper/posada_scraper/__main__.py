@@ -17,9 +17,8 @@ from posada_runtime.vault import Vault, master_key
 
 from posada_scraper.adapters.browser import Browsers, Driver
 from posada_scraper.checks import Checks
-from posada_scraper.forms.executor import Executor
-from posada_scraper.forms.secrets import Inputs, JobSecrets
 from posada_scraper.forms.turns import Turns
+from posada_scraper.forms.wiring import wire_forms
 from posada_scraper.handlers import Handlers, hear_all
 from posada_scraper.links.wiring import wire_links
 from posada_scraper.login_checks import LoginChecks
@@ -29,7 +28,6 @@ from posada_scraper.results import Results
 from posada_scraper.settings import Settings
 from posada_scraper.worker import Worker
 from posada_scraper.worker.attempt import Tools
-from posada_scraper.worker.form_attempt import FormTools
 
 NAME = "scraper"
 START_S = 10.0
@@ -51,35 +49,19 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
         max_attempts=settings.max_attempts,
     )
     browsers = Browsers(house.bus, driver)
-    forms = _forms(house, vault, Tools(logins, browsers, results, settings))
+    tools = Tools(logins, browsers, results, settings)
+    forms = wire_forms(house, vault, tools)
     stack.callback(forms.executor.stop)
-    worker = Worker(house, queue, Tools(logins, browsers, results, settings), forms)
+    worker = Worker(house, queue, tools, forms)
     checks = Checks(logins, browsers)
     turns = await retried(lambda: Turns.open(house.bus, house.store), START_S)
-    hear_all(
-        service,
-        Handlers(house.bus, house.store, logins, checks, results, platforms, worker, forms.secrets, turns),
-    )
+    jobs = Handlers(house.bus, house.store, logins, checks, results, platforms, worker, forms.secrets, turns)
+    hear_all(service, jobs)
     position = await retried(house.store.last_sequence, START_S)
     await stack.enter_async_context(house.background(_follow(house.store, position, worker, results), "log"))
     await stack.enter_async_context(worker.working())
     await stack.enter_async_context(house.background(LoginChecks(house.bus, logins, checks).run(), "login checks"))
     await wire_links(house, service, stack, browsers, logins, platforms, settings)
-
-
-def _forms(house: Platform, vault: Vault, tools: Tools) -> FormTools:
-    """What drives login forms."""
-    return FormTools(
-        bus=house.bus,
-        vault=vault,
-        executor=Executor(tools.settings.form_workers),
-        secrets=JobSecrets(house.store, vault),
-        inputs=Inputs(),
-        logins=tools.logins,
-        browsers=tools.browsers,
-        results=tools.results,
-        settings=tools.settings,
-    )
 
 
 async def _follow(store: EventStore, position: int, worker: Worker, results: Results) -> None:
