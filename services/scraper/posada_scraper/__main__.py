@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from posada_contracts.job import JobCancelled, JobInputGiven, JobRequested
+from posada_contracts.job import JobCancelled, JobInputGiven
 from posada_contracts.session import SessionErased
-from posada_contracts.streams import JOB_QUEUE
 from posada_runtime.bus import retried
 from posada_runtime.eventstore import EventStore
-from posada_runtime.queue import WorkQueue
 from posada_runtime.service import Platform, Service, run
 from posada_runtime.settings import CommonSettings
 from posada_runtime.vault import Vault, master_key
@@ -26,7 +24,7 @@ from posada_scraper.logins import Logins
 from posada_scraper.platforms.discovery import discover
 from posada_scraper.results import Results
 from posada_scraper.settings import Settings
-from posada_scraper.worker import Worker
+from posada_scraper.worker import Worker, job_queue
 from posada_scraper.worker.attempt import Tools
 
 NAME = "scraper"
@@ -41,18 +39,11 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     driver = Driver()
     stack.push_async_callback(driver.stop)
     logins, results = Logins(house.bus, vault, platforms, settings), Results(vault)
-    queue = WorkQueue(
-        house.bus,
-        JOB_QUEUE,
-        [JobRequested.pattern()],
-        ack_wait_s=settings.ack_wait_s,
-        max_attempts=settings.max_attempts,
-    )
     browsers = Browsers(house.bus, driver)
     tools = Tools(logins, browsers, results, settings)
     forms = wire_forms(house, vault, tools)
     stack.callback(forms.executor.stop)
-    worker = Worker(house, queue, tools, forms)
+    worker = Worker(house, job_queue(house.bus, settings), tools, forms)
     checks = Checks(logins, browsers)
     turns = await retried(lambda: Turns.open(house.bus, house.store), START_S)
     jobs = Handlers(house.bus, house.store, logins, checks, results, platforms, worker, forms.secrets, turns)

@@ -14,7 +14,9 @@ from weakref import WeakValueDictionary
 from posada_contracts.errors import PosadaError, ProxyUnreachableError
 from posada_contracts.job import Executor, JobError, JobRequested
 from posada_contracts.messages import Event
+from posada_contracts.streams import JOB_QUEUE
 from posada_contracts.vault import Sealed
+from posada_runtime.bus import Bus
 from posada_runtime.queue import Delivery, WorkQueue
 from posada_runtime.service import Platform as House
 from posada_runtime.telemetry import span
@@ -25,6 +27,7 @@ from posada_scraper.logins import UnknownPlatformError
 from posada_scraper.places import place_of
 from posada_scraper.platforms.base import GiveUpError, LoginEndedError
 from posada_scraper.platforms.forms import FORM_KIND, FormPlatform
+from posada_scraper.settings import Settings
 from posada_scraper.worker.attempt import Attempt, Tools
 from posada_scraper.worker.form_attempt import FormAttempt, FormTools
 from posada_scraper.worker.journal import Journal, OvertakenError
@@ -32,6 +35,12 @@ from posada_scraper.worker.journal import Journal, OvertakenError
 LONGEST_PAUSE_S = 60.0
 MOST_QUEUED = 16
 """So many jobs may wait for a login form without taking a place from others; the rest stay in the queue."""
+
+
+def job_queue(bus: Bus, settings: Settings) -> WorkQueue:
+    """The queue that all scrapers share."""
+    requested = [JobRequested.pattern()]
+    return WorkQueue(bus, JOB_QUEUE, requested, ack_wait_s=settings.ack_wait_s, max_attempts=settings.max_attempts)
 
 
 class Worker:
