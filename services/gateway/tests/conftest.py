@@ -77,6 +77,8 @@ async def registry(process: Platform, log: Log) -> AsyncIterator[Registry]:
     for request in (session.GetSession, session.ChangeSession, session.StoreCredentials, session.EraseSession):
         service.hear(request, registry.on_session)
     service.hear(session.ListSessions, registry.page)
+    service.hear(session.GetToken, registry.token)
+    service.hear(session.ReadToken, registry.read_token)
     service.hear(access.IssueKey, registry.issue)
     service.hear(access.RevokeKey, registry.revoke)
     service.hear(house.GetCounts, registry.counts)
@@ -94,6 +96,8 @@ async def scraper(process: Platform, log: Log) -> AsyncIterator[Scraper]:
     service.hear(job.GetJob, scraper.get)
     service.hear(job.CancelJob, scraper.get)
     service.hear(job.GetResult, scraper.result)
+    service.hear(job.GiveInput, scraper.give)
+    service.hear(job.GetScraperStats, scraper.executor, everyone=True)
     service.hear(browser.GetRunnerStats, scraper.stats, everyone=True)
     service.hear(browser.OpenBrowser, scraper.open_browser)
     service.hear(browser.CloseBrowser, scraper.close)
@@ -116,6 +120,8 @@ async def start(process: Platform) -> AsyncIterator[Start]:
             chosen = GatewaySettings(port=0, **settings)
             house_ = replace(await wire(process, chosen), stopping=asyncio.Event())
             await stack.enter_async_context(process.background(house_.ring.follow(process.store), "keyring"))
+            await stack.enter_async_context(process.background(house_.figures.count(process.store), "tokens"))
+            await stack.enter_async_context(process.background(house_.figures.ask(process.bus), "figures"))
             server = Server(
                 uvicorn.Config(
                     build(house_),

@@ -43,6 +43,7 @@ class Registry:
     heard: list[Any] = field(default_factory=list)
     pause: float = 0
     secret_told: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)
 
     async def create(self, command: session.CreateSession) -> session.SessionView:
         self.heard.append(command)
@@ -70,6 +71,26 @@ class Registry:
             raise errors.BadCursorError
         own = [view for (tenant, _), view in self.sessions.items() if tenant == query.tenant]
         return session.SessionPage(items=[view for view in own if query.owner in (None, view.owner)][: query.limit])
+
+    async def token(self, query: session.GetToken) -> session.TokenView:
+        view = await self.on_session(query)
+        at = BEGAN if view.id in self.tokens else None
+        status: Any = "valid" if view.id in self.tokens else "none"
+        return session.TokenView(
+            owner=view.owner,
+            platform=view.platform,
+            session_id=view.id,
+            status=status,
+            stored_at=at,
+            expires_at=None,
+        )
+
+    async def read_token(self, command: session.ReadToken) -> session.TokenValue:
+        view = await self.on_session(command)
+        if view.id not in self.tokens:
+            raise errors.TokenExpiredError
+        await self.log.add(session.TokenRead, command.tenant, view.id)
+        return session.TokenValue(token=self.tokens[view.id], expires_at=None)
 
     async def counts(self, query: house.GetCounts) -> house.Counts:
         number = sum(tenant == query.tenant for tenant, _ in self.sessions)
@@ -128,11 +149,23 @@ class Scraper:
     open: list[browser.Usage] = field(default_factory=list)
     healthy: bool = True
     cdp_url: str = ""
+    at_it: str = ""  #: the job that is at the login form
+    secrets: list[dict[str, str]] = field(default_factory=list)  #: that jobs were given
+    places: job.Executor = field(
+        default_factory=lambda: job.Executor(workers=2, active=0, queued=0, done=0, failed=0, oldest_seconds=0)
+    )
 
     async def platforms(self, _: job.ListPlatforms) -> list[job.PlatformView]:
-        return [job.PlatformView(name="facebook", kinds=["profile", "check"], base_url="http://127.0.0.1")]
+        return [
+            job.PlatformView(name="facebook", kinds=["profile", "check"], base_url="http://127.0.0.1"),
+            job.PlatformView(name="hub", kinds=["token"], base_url="http://127.0.0.1"),
+        ]
 
     async def request(self, command: job.RequestJob) -> job.JobView:
+        if command.secrets:
+            self.secrets.append(command.secrets)
+        if self.at_it:
+            raise errors.ConflictError("another job is at it", job_id=self.at_it)
         view = job.JobView(
             id=command.job_id,
             tenant=command.tenant,
@@ -172,6 +205,22 @@ class Scraper:
     async def result(self, query: job.GetResult) -> job.ResultPage:
         some = self.records[query.offset : query.offset + min(query.limit, 2)]
         return job.ResultPage(records=some, total=len(self.records))
+
+    async def give(self, command: job.GiveInput) -> job.JobView:
+        view = await self.get(job.GetJob(tenant=command.tenant, job_id=command.job_id))
+        if view.needs is None:
+            raise errors.ConflictError("this job waits for nothing")
+        self.secrets.append(command.input)
+        self.jobs[command.tenant, command.job_id] = replace(view, state="running", needs=None)
+        return self.jobs[command.tenant, command.job_id]
+
+    def wait(self, tenant: str, job_id: str) -> None:
+        """Let a job wait for a person."""
+        needs = job.Need(what="mfa_code", detail="a code is asked for", until=BEGAN)
+        self.jobs[tenant, job_id] = replace(self.jobs[tenant, job_id], state="needs_user", needs=needs)
+
+    async def executor(self, _: job.GetScraperStats) -> job.ScraperStats:
+        return job.ScraperStats(worker="w1", executor=self.places, jobs_running=0)
 
     async def stats(self, _: browser.GetRunnerStats) -> browser.RunnerStats:
         return browser.RunnerStats(runner="r1", max_browsers=10, browsers=self.open)

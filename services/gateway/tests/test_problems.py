@@ -88,7 +88,7 @@ async def test_wrong_input_is_named_by_its_place_and_never_repeated(
 async def test_an_unknown_platform_names_the_known_ones(admin: httpx.AsyncClient) -> None:
     answer = await admin.post("/v1/sessions", json={"owner": "a", "platform": "myspace"})
     assert is_problem(answer, 422, "invalid_input")
-    assert answer.json()["known"] == ["facebook"]
+    assert answer.json()["known"] == ["facebook", "hub"]
     assert answer.json()["errors"][0]["field"] == "platform"
 
 
