@@ -120,7 +120,7 @@ class House:
             "POSADA_DATA": str(self.data),
             "POSADA_MARK": self._mark,
         }
-        places = {"facebook": "social", "whatsapp": "whatsapp"}
+        places = {"facebook": "social", "whatsapp": "whatsapp", "hub": "hub"}
         sites = {name: f"{self.playground_url}/{place}" for name, place in places.items()}
         plan: list[tuple[str, str, dict[str, str]]] = [
             ("session-registry", "posada_session_registry", {"POSADA_REGISTRY_POSTGRES_DSN": self._postgres.dsn}),

@@ -208,7 +208,8 @@ async def test_an_erased_session_s_result_is_gone_even_if_it_was_just_read(house
 
 async def test_plug_ins_are_platforms_like_any_other_and_a_broken_one_stops_nobody(house: Any) -> None:
     there = {each.name: each for each in await house.bus.ask(ListPlatforms(tenant=TENANT))}
-    assert sorted(there) == ["facebook", "mute", "odd"]
+    assert {"facebook", "mute", "odd"} <= set(there)
+    assert "broken" not in there
     assert there["facebook"].base_url == f"{house.playground.url}/social"
     job = await house.done(await house.session(platform="odd"), "read")
     assert (await result_of(house, job)).records == [{"kind": "title", "title": "a page of Google Inc."}]
