@@ -25,6 +25,7 @@ from posada_browser_runner.neighbours import Neighbours
 from posada_browser_runner.reaper import reap, reap_forever
 from posada_browser_runner.reception import Reception
 from posada_browser_runner.settings import Settings
+from posada_browser_runner.usage import Meter
 
 NAME = "browser-runner"
 MB = 1 << 20
@@ -45,7 +46,8 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     neighbours = Neighbours(bus, settings.name)
     reception = Reception(bus, leases, hosting, neighbours, settings)
     cleaning = Cleaning(bus, leases, hosting, reception, settings.name)
-    care = Care(hosting, reception, cleaning, journal, settings)
+    meter = Meter(hosting)
+    care = Care(hosting, reception, cleaning, journal, meter, settings)
 
     def came_or_went(session_id: str) -> None:
         hosting.used(session_id)
@@ -56,7 +58,7 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     await door.start()
     stack.push_async_callback(door.stop)
     starter.begin()
-    Handlers(bus, leases, hosting, reception, cleaning, care, artifacts, settings).hear_all(service)
+    Handlers(bus, leases, hosting, reception, cleaning, care, artifacts, meter, settings).hear_all(service)
     stack.push_async_callback(hosting.end_all)
     stack.push_async_callback(care.stop)
     for name, work in {

@@ -28,7 +28,7 @@ from posada_browser_runner.hosting import Hosting
 from posada_browser_runner.journal import Journal
 from posada_browser_runner.reception import Reception
 from posada_browser_runner.settings import Settings
-from posada_browser_runner.usage import memory_of
+from posada_browser_runner.usage import Meter
 
 LONGEST_PAUSE_S = 30.0
 RESTART_WAIT_S = 60.0
@@ -52,10 +52,16 @@ class Care:
     """One runner's."""
 
     def __init__(
-        self, hosting: Hosting, reception: Reception, cleaning: Cleaning, journal: Journal, settings: Settings
+        self,
+        hosting: Hosting,
+        reception: Reception,
+        cleaning: Cleaning,
+        journal: Journal,
+        meter: Meter,
+        settings: Settings,
     ) -> None:
         self._hosting, self._reception, self._cleaning = hosting, reception, cleaning
-        self._journal, self._settings = journal, settings
+        self._journal, self._meter, self._settings = journal, meter, settings
         self._falls: dict[str, _Falls] = {}
         self._restarts: dict[str, asyncio.Task[None]] = {}
         hosting.on_end.append(self._ended)
@@ -152,7 +158,8 @@ class Care:
         """Close idle browsers that take too much, and the least valuable idle ones of a machine that is short."""
         limit = self._settings.memory_mb * MB
         if limit:
-            taken = await memory_of(self._hosting)
+            await self._meter.measure()
+            taken = {each.session_id: each.memory_bytes for each in self._meter.usage()}
             for one in self._hosting.hosted:
                 if taken.get(one.session_id, 0) > limit:
                     await self._relieve(one, taken[one.session_id])

@@ -39,7 +39,7 @@ from posada_browser_runner.hosting import Hosting
 from posada_browser_runner.neighbours import ANSWER_S
 from posada_browser_runner.reception import Reception
 from posada_browser_runner.settings import Settings
-from posada_browser_runner.usage import usage_of
+from posada_browser_runner.usage import Meter
 
 R = TypeVar("R")
 FORWARD_S = 45.0
@@ -59,10 +59,12 @@ class Handlers:
         cleaning: Cleaning,
         care: Care,
         artifacts: Artifacts,
+        meter: Meter,
         settings: Settings,
     ) -> None:
         self._bus, self._leases, self._hosting, self._reception = bus, leases, hosting, reception
-        self._cleaning, self._care, self._artifacts, self._settings = cleaning, care, artifacts, settings
+        self._cleaning, self._care, self._artifacts = cleaning, care, artifacts
+        self._meter, self._settings = meter, settings
 
     def hear_all(self, service: Service) -> None:
         """Attach every handler."""
@@ -127,7 +129,7 @@ class Handlers:
         return RunnerStats(
             runner=self._settings.name,
             max_browsers=self._settings.max_browsers,
-            browsers=await usage_of(self._hosting),
+            browsers=self._meter.usage(),
             queued=self._reception.places.waiting,
             warm=self._hosting.starter.warm,
         )

@@ -1,8 +1,9 @@
-"""What each open browser takes from the machine."""
+"""What each open browser takes from the machine: measured now and then, told at once."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from posada_runtime.processes import Marked, find_marked
 
 from posada_browser_runner.hosting import Hosting
 
+STALE_S = 2.0
+
 
 @dataclass
 class _Taken:
@@ -20,27 +23,38 @@ class _Taken:
     processes: int = 0
 
 
-async def usage_of(hosting: Hosting) -> list[Usage]:
-    """Memory, processor time and number of processes of every browser here."""
-    taken = await asyncio.to_thread(_measured, hosting.starter.house)
-    return [
-        Usage(
-            session_id=one.session_id,
-            tenant=one.tenant,
-            memory_bytes=taken[one.started.start_id].memory,
-            cpu_seconds=round(taken[one.started.start_id].cpu, 2),
-            processes=taken[one.started.start_id].processes,
-            generation=one.lease.generation,
-            clients=hosting.clients(one),
-            idle_seconds=round(hosting.idle_s(one), 1),
-        )
-        for one in hosting.hosted
-    ]
+class Meter:
+    """Measures the browsers of one runner. To add up what all their processes take may last a second."""
 
+    def __init__(self, hosting: Hosting) -> None:
+        self._hosting = hosting
+        self._taken: dict[str, _Taken] = {}
+        self._measured_at = float("-inf")
+        self._measuring: asyncio.Task[None] | None = None
 
-async def memory_of(hosting: Hosting) -> dict[str, int]:
-    """Bytes that every browser here takes, by session."""
-    return {each.session_id: each.memory_bytes for each in await usage_of(hosting)}
+    async def measure(self) -> None:
+        """Measure now."""
+        self._taken = await asyncio.to_thread(_measured, self._hosting.starter.house)
+        self._measured_at = time.monotonic()
+
+    def usage(self) -> list[Usage]:
+        """What was measured last; older than two seconds, it is measured anew for the next to ask."""
+        if time.monotonic() - self._measured_at > STALE_S and (self._measuring is None or self._measuring.done()):
+            self._measuring = asyncio.create_task(self.measure(), name="measure browsers")
+        nothing = _Taken()
+        return [
+            Usage(
+                session_id=one.session_id,
+                tenant=one.tenant,
+                memory_bytes=(taken := self._taken.get(one.started.start_id, nothing)).memory,
+                cpu_seconds=round(taken.cpu, 2),
+                processes=taken.processes,
+                generation=one.lease.generation,
+                clients=self._hosting.clients(one),
+                idle_seconds=round(self._hosting.idle_s(one), 1),
+            )
+            for one in self._hosting.hosted
+        ]
 
 
 def _measured(house: str) -> dict[str, _Taken]:
@@ -49,7 +63,7 @@ def _measured(house: str) -> dict[str, _Taken]:
     for process in find_marked(house):
         if process.mark.start_id:
             _add(taken[process.mark.start_id], process)
-    return taken
+    return dict(taken)
 
 
 def _add(taken: _Taken, process: Marked) -> None:

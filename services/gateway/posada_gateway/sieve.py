@@ -33,6 +33,9 @@ _METHODS = {
     "Target.setRemoteLocations": "the browser connects through its session's way out only",
 }
 
+_TAKEN_CARE_OF = frozenset({"Browser.setDownloadBehavior", "Page.setDownloadBehavior"})
+"""What Playwright asks whenever it connects, for a path of its own machine: downloads are the session's artifacts."""
+
 
 class _RefusedError(Exception):
     """This is not passed on; the message says why, and repeats nothing of what was sent."""
@@ -59,10 +62,17 @@ def sift(text: str) -> Verdict:
         command = _command(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return Verdict(reply=_error(_INVALID_CODE, "this is no DevTools command"))
+    if command.method in _TAKEN_CARE_OF:
+        return Verdict(reply=_done(command))
     try:
         return Verdict(forward=_checked(command))
     except _RefusedError as refused:
         return Verdict(reply=_error(_REFUSED_CODE, f"Refused: {refused}", command))
+
+
+def _done(command: _Command) -> bytes:
+    session = {"sessionId": command.session_id} if command.session_id else {}
+    return msgspec.json.encode({"id": command.id, "result": {}, **session})
 
 
 def _command(text: str) -> _Command:
@@ -128,13 +138,6 @@ def _new_context(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def _downloads(params: dict[str, Any]) -> dict[str, Any]:
-    """Playwright asks for downloads into a path of the client's machine whenever it connects: let it, without them."""
-    names = {"browserContextId", "eventsEnabled"}
-    kept = {name: value for name, value in params.items() if name in names}
-    return {**kept, "behavior": "default" if params.get("behavior") == "default" else "deny"}
-
-
 def _drag(params: dict[str, Any]) -> dict[str, Any]:
     data = params.get("data")
     if isinstance(data, dict) and data.get("files"):
@@ -151,12 +154,10 @@ def _wrapped(params: dict[str, Any]) -> dict[str, Any]:
 
 
 _RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "Browser.setDownloadBehavior": _downloads,
     "Fetch.continueRequest": _address,
     "Input.dispatchDragEvent": _drag,
     "Network.loadNetworkResource": _address,
     "Page.navigate": _address,
-    "Page.setDownloadBehavior": _downloads,
     "Target.createBrowserContext": _new_context,
     "Target.createTarget": _new_target,
     "Target.sendMessageToTarget": _wrapped,

@@ -148,11 +148,11 @@ def test_any_text_gets_a_verdict(text: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["Browser.setDownloadBehavior", "Page.setDownloadBehavior"])
-def test_downloads_are_denied_instead_of_refused_for_playwright_asks_whenever_it_connects(method: str) -> None:
+def test_where_downloads_go_is_answered_for_the_browser_for_playwright_asks_whenever_it_connects(method: str) -> None:
     params = {"behavior": "allowAndName", "downloadPath": "/etc", "eventsEnabled": True}
-    verdict = sift(json.dumps({"id": 7, "method": method, "params": params}))
-    assert verdict.forward is not None
-    assert json.loads(verdict.forward)["params"] == {"behavior": "deny", "eventsEnabled": True}
+    verdict = sift(json.dumps({"id": 7, "method": method, "params": params, "sessionId": "abc"}))
+    assert verdict.forward is None
+    assert json.loads(verdict.reply or b"") == {"id": 7, "result": {}, "sessionId": "abc"}
 
 
 def test_a_refusal_names_the_session_it_is_for_and_repeats_nothing() -> None:
