@@ -5,6 +5,9 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from posada_playground import control
+from posada_playground.lab import control as lab_control
+from posada_playground.lab import door as lab_door
+from posada_playground.lab import pages as lab_pages
 from posada_playground.site import HERE, Site, templates
 from posada_playground.social import mount_social
 from posada_playground.traffic import SITES, Traffic
@@ -17,7 +20,8 @@ def create_app(site: Site) -> FastAPI:
     app.add_middleware(Traffic, faults=site.faults, log=site.log)
     app.add_api_route("/livez", _livez)
     app.add_api_route("/", _index, response_class=HTMLResponse)
-    app.include_router(control.router)
+    for room in (control, lab_control, lab_door, lab_pages):
+        app.include_router(room.router)
     mount_social(app)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     return app

@@ -7,13 +7,12 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from pydantic import BaseModel, Field
 
 from posada_playground.logins import Account
-from posada_playground.site import Site, site_of
+from posada_playground.site import AtSite
 from posada_playground.social.cookies import storage_state
 
-AtSite = Annotated[Site, Depends(site_of)]
 
-
-def _guard(site: AtSite, authorization: Annotated[str, Header()] = "") -> None:
+def guard(site: AtSite, authorization: Annotated[str, Header()] = "") -> None:
+    """Raises `HTTPException` (401) unless the caller has the control key."""
     expected = f"Bearer {site.settings.control_key}"
     if not hmac.compare_digest(authorization.encode(), expected.encode()):
         raise HTTPException(401, "the control key is missing or wrong")
@@ -27,7 +26,7 @@ def _account(email: str, site: AtSite) -> Account:
 
 
 Of = Annotated[Account, Depends(_account)]
-router = APIRouter(prefix="/control", dependencies=[Depends(_guard)])
+router = APIRouter(prefix="/control", dependencies=[Depends(guard)])
 
 
 class LoginOrder(BaseModel):

@@ -1,12 +1,14 @@
 """What all routes share: the people, the logins and the switches of one playground."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.templating import Jinja2Templates
 
 from posada_playground.faults import Faults
+from posada_playground.lab.visitors import Visitors
 from posada_playground.logins import Account, Logins
 from posada_playground.people import People, populate
 from posada_playground.settings import Settings
@@ -21,6 +23,7 @@ ANALYSTS = (
 )
 EMAILS = ("ana@example.test", "bruno@example.test", "carla@example.test")
 LOCKED = "carla@example.test"
+NO_STORE = {"Cache-Control": "private, no-store"}
 
 templates = Jinja2Templates(HERE / "templates")
 
@@ -34,10 +37,15 @@ class Site:
     logins: Logins
     faults: Faults
     log: RequestLog
+    visitors: Visitors = field(default_factory=Visitors)
 
     def origin(self, request: Request) -> str:
         """Scheme, host and port as browsers see them, without a slash at the end."""
         return (self.settings.public_url or str(request.base_url)).rstrip("/")
+
+    def is_https(self, request: Request) -> bool:
+        """Whether cookies may be told to keep to HTTPS."""
+        return self.origin(request).startswith("https:")
 
 
 def make_site(settings: Settings) -> Site:
@@ -58,3 +66,6 @@ def site_of(request: Request) -> Site:
     site = request.app.state.site
     assert isinstance(site, Site)
     return site
+
+
+AtSite = Annotated[Site, Depends(site_of)]

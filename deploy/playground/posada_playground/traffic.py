@@ -9,7 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from posada_playground.faults import Faults
 
-SITES = {"/social": "Carabook, red social"}
+SITES = {
+    "/social": "Carabook, red social",
+    "/lab": "Laboratorio",
+}
 
 DOWN_PAGE = """<!doctype html><html lang="es"><head><meta charset="utf-8"><title>Error</title></head>
 <body><h1>Lo sentimos, algo ha salido mal.</h1><p>Estamos trabajando para solucionarlo.</p></body></html>"""

@@ -1,36 +1,19 @@
 """The pages in a real Chromium: what only a browser's scripts and stores can show."""
 
-import os
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from posada_playground.child import Playground
 from posada_playground.settings import Settings
 
 Start = Callable[..., Playground]
 PASSWORD = Settings().password
 
-DEBIAN = Path("/usr/lib/chromium/chromium-headless-shell")
-BINARY = DEBIAN if DEBIAN.exists() else os.environ.get("POSADA_CHROMIUM")
-LEAN = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 CARDS = "#friends [data-visualcompletion=ignore-dynamic]"
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=BINARY, args=[*LEAN, *as_root], chromium_sandbox=not as_root
-        )
-        yield launched
-        await launched.close()
 
 
 async def log_in(page: Page, playground: Playground) -> None:

@@ -7,11 +7,10 @@ from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from posada_playground.logins import LoginRefusedError, new_datr
-from posada_playground.site import site_of, templates
+from posada_playground.site import NO_STORE, AtSite, site_of, templates
 from posada_playground.social.cookies import Cookie, cookies_of, forget_login
-from posada_playground.social.guard import CHECKPOINT, HOME, LOGIN, AtSite, current_login
+from posada_playground.social.guard import CHECKPOINT, HOME, LOGIN, current_login
 
-NO_STORE = {"Cache-Control": "private, no-store"}
 FORM_TOO_OLD = "El formulario ha caducado. Vuelve a intentarlo."
 
 router = APIRouter()
@@ -46,7 +45,7 @@ async def log_in(request: Request, form: Annotated[LoginForm, Form()], site: AtS
     login = site.logins.start(account, datr, form.device)
     response = RedirectResponse(_inside(form.next), 302)
     for cookie in cookies_of(login):
-        cookie.set_on(response, _is_https(request))
+        cookie.set_on(response, site.is_https(request))
     return response
 
 
@@ -68,17 +67,14 @@ async def checkpoint(request: Request) -> Response:
 
 def _login_page(request: Request, target: str, email: str = "", error: str = "", status: int = 200) -> Response:
     datr = request.cookies.get("datr") or new_datr()
-    lsd = site_of(request).logins.form_token("lsd", datr)
+    site = site_of(request)
+    lsd = site.logins.form_token("lsd", datr)
     context = {"lsd": lsd, "next": _inside(target), "email": email, "error": error}
     response = templates.TemplateResponse(request, "social/login.html", context, status, NO_STORE)
-    Cookie("datr", datr).set_on(response, _is_https(request))
+    Cookie("datr", datr).set_on(response, site.is_https(request))
     return response
 
 
 def _inside(target: str) -> str:
     """Only ever leads on within the site."""
     return target if target.startswith(HOME) else HOME
-
-
-def _is_https(request: Request) -> bool:
-    return site_of(request).origin(request).startswith("https:")

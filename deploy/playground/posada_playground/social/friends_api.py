@@ -8,8 +8,8 @@ from fastapi import APIRouter, Form
 from starlette.responses import JSONResponse, Response
 
 from posada_playground.people import Person
-from posada_playground.site import Site
-from posada_playground.social.guard import API, AtSite, ByViewer
+from posada_playground.site import AtSite, Site
+from posada_playground.social.guard import API, ByViewer
 from posada_playground.social.markup import edge, slice_of, start_of
 
 FRIENDS_DOC = "9184730261547"  #: the one stored query there is

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from posada_playground.logins import Login
 from posada_playground.people import Person
-from posada_playground.site import Site, site_of
+from posada_playground.site import site_of
 from posada_playground.social.cookies import forget_login
 
 HOME = "/social/"
@@ -54,7 +54,6 @@ def current_viewer(request: Request) -> Viewer:
     return Viewer(login, site.people.by_id[login.account.user_id], dtsg)
 
 
-AtSite = Annotated[Site, Depends(site_of)]
 ByViewer = Annotated[Viewer, Depends(current_viewer)]
 
 

@@ -4,10 +4,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from posada_playground.people import Person
-from posada_playground.site import site_of, templates
+from posada_playground.site import AtSite, site_of, templates
 from posada_playground.social import markup
 from posada_playground.social.friends_api import FRIENDS_DOC
-from posada_playground.social.guard import HOME, AtSite, ByViewer, Viewer
+from posada_playground.social.guard import HOME, ByViewer, Viewer
 
 router = APIRouter()
 

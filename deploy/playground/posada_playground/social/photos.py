@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from posada_playground.social.guard import AtSite
+from posada_playground.site import AtSite
 
 router = APIRouter()
 

@@ -1,0 +1,1 @@
+"""The lab: pages that show what a browser is, holds and withstands."""

@@ -1,0 +1,3 @@
+"use strict";
+importScripts("/static/lab/describe.js");
+describe().then((said) => postMessage(said));
