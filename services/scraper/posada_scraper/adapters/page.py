@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 
@@ -15,6 +16,7 @@ from posada_scraper.site import NoAnswerError, Seen
 
 NET_ERROR = re.compile(r"net::ERR_([A-Z_]+)")
 SETTLE_S = 10.0
+CLOSE_S = 5.0
 PROXY_ERROR = re.compile(r"PROXY|TUNNEL|SOCKS")
 
 
@@ -91,6 +93,12 @@ async def look_elsewhere(page: Page, before: str) -> Seen:
     return await look(page)
 
 
+async def close(page: Page) -> None:
+    """Close a page that may be gone already, or not answer."""
+    with contextlib.suppress(PageError, TimeoutError):
+        await asyncio.wait_for(page.close(), CLOSE_S)
+
+
 def _why(error: PageError, url: str) -> NoAnswerError | ProxyUnreachableError:
     found = NET_ERROR.search(error.message)
     if found and PROXY_ERROR.search(found[1]):
@@ -109,6 +117,7 @@ __all__ = [
     "PageError",
     "PageHungError",
     "PageTimeoutError",
+    "close",
     "is_gone",
     "look",
     "look_elsewhere",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from posada_contracts.browser import BrowserClosed, CleanBrowser
-from posada_contracts.errors import PosadaError
+from posada_contracts.errors import OutcomeUnknownError, PosadaError, UnavailableError
 from posada_contracts.session import Evidence, Verdict
 from posada_runtime.bus import Bus
 from posada_runtime.eventstore import EventStore
@@ -16,7 +16,7 @@ from posada_runtime.log import get_logger
 from posada_runtime.wire import Recorded
 
 from posada_scraper.adapters.browser import Browsers
-from posada_scraper.adapters.page import BrowserGoneError, Page, PageClosedError, PageHungError
+from posada_scraper.adapters.page import BrowserGoneError, Page, PageClosedError, PageHungError, close
 from posada_scraper.links.codes import Code, Codes
 from posada_scraper.links.journal import ACTOR, Journal, ReplacedError
 from posada_scraper.logins import Logins
@@ -118,10 +118,12 @@ class Watch:
                 await self._end(*CLOSED)
         except GiveUpError as error:
             await self._end_unless_linked(error.failure, error.detail)
+        except (UnavailableError, OutcomeUnknownError) as error:
+            if self._out_of_time:
+                await self._end_unless_linked(error.code, error.detail)
         except PosadaError as error:
-            if not error.retry:
+            if not (error.retry and self._linked):
                 await self._end(error.code, error.detail)
-            await self._end_unless_linked(error.code, error.detail)
         except Exception as error:
             get_logger().warning("link_watch_failed", error=type(error).__name__, place=place_of(error))
             await self._end_unless_linked(*UNEXPECTED)
@@ -141,7 +143,7 @@ class Watch:
                     sight = await self._platform.change(page, sight, min(LOOK_S, left))
                     await self._take(page, sight)
             except EndedError:
-                await page.close()
+                await close(page)
                 raise
 
     async def _take(self, page: Page, sight: Sight) -> None:
@@ -156,7 +158,7 @@ class Watch:
         if sight.shows == "stale":
             await self._platform.renew(page)
         if self._out_of_time:
-            await page.close()
+            await close(page)
             raise PageClosedError
 
     @property
