@@ -5,6 +5,9 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from posada_playground import control
+from posada_playground.hub import control as hub_control
+from posada_playground.hub import door as hub_door
+from posada_playground.hub import pages as hub_pages
 from posada_playground.lab import control as lab_control
 from posada_playground.lab import door as lab_door
 from posada_playground.lab import pages as lab_pages
@@ -20,7 +23,7 @@ def create_app(site: Site) -> FastAPI:
     app.add_middleware(Traffic, faults=site.faults, log=site.log)
     app.add_api_route("/livez", _livez)
     app.add_api_route("/", _index, response_class=HTMLResponse)
-    for room in (control, lab_control, lab_door, lab_pages):
+    for room in (control, hub_control, hub_door, hub_pages, lab_control, lab_door, lab_pages):
         app.include_router(room.router)
     mount_social(app)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

@@ -25,7 +25,7 @@ class Playground:
     key: str
     process: subprocess.Popen[str]
 
-    def control(self, method: str, path: str, **body: object) -> dict[str, Any]:
+    def control(self, method: str, path: str, **body: object) -> Any:
         """One blocking call below /control; raises `RefusedError` unless it succeeds."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         with closing(HTTPConnection(self.url.removeprefix("http://"), timeout=10)) as connection:
@@ -34,8 +34,7 @@ class Playground:
             text = answer.read()
         if answer.status != 200:
             raise RefusedError(f"{answer.status} {text.decode()}")
-        parsed: dict[str, Any] = json.loads(text)
-        return parsed
+        return json.loads(text)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.templating import Jinja2Templates
 
 from posada_playground.faults import Faults
+from posada_playground.hub.portal import Portal
 from posada_playground.lab.visitors import Visitors
 from posada_playground.logins import Account, Logins
 from posada_playground.people import People, populate
@@ -38,6 +39,7 @@ class Site:
     faults: Faults
     log: RequestLog
     visitors: Visitors = field(default_factory=Visitors)
+    portal: Portal = field(default_factory=Portal)
 
     def origin(self, request: Request) -> str:
         """Scheme, host and port as browsers see them, without a slash at the end."""

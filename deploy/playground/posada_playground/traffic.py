@@ -11,6 +11,7 @@ from posada_playground.faults import Faults
 
 SITES = {
     "/social": "Carabook, red social",
+    "/hub": "Portal Hub",
     "/lab": "Laboratorio",
 }
 
