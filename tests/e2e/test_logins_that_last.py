@@ -135,6 +135,23 @@ async def test_a_key_that_nobody_can_export_survives_close_and_kill(house: House
             posada.sessions.clean(session.id)
 
 
+async def test_runners_killed_in_the_middle_of_savings_leave_a_login_that_works(house: House, session: Session) -> None:
+    restless = (
+        "void setInterval(() => { localStorage.setItem('reloj', Date.now()); document.cookie = 'n=' + Date.now() }, 20)"
+    )
+    for round_ in range(3):
+        async with driven(house, session) as browser:
+            page = await log_in(house, browser) if round_ == 0 else await page_of(browser)
+            await page.goto(f"{house.run['playground_url']}/social/")
+            assert await page.locator("[role=feed]").count() == 1
+            before = saves(house, session)
+            await page.evaluate(restless)
+            await until(lambda now=before: saves(house, session) > now, "it is being saved")
+            os.kill(runner := house.pid("browser-runner"), signal.SIGKILL)
+        await until(lambda old=runner: house.pid("browser-runner") != old and there(house), "another runner is there")
+    assert await logged_in(house, session)
+
+
 async def test_a_killed_browser_is_there_again_without_being_asked_for(house: House, session: Session) -> None:
     opened(house, session)
     before = usage(house, session)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +29,8 @@ from posada_browser_runner.logins import Login
 from posada_browser_runner.settings import Settings
 
 WARM = "warm"
+LEAST_ROOM = 64 << 20
+"""Bytes: a Chromium on a full disk does not say so, it hangs."""
 
 
 @dataclass
@@ -143,6 +147,7 @@ class Starter:
         mark = Mark.for_this_process(self.house, self._settings.name, "" if name == WARM else name, start_id)
         self._starting += 1
         try:
+            self._check_room()
             profile = self._profiles.create(name, start_id)
             egress = Egress.to_nowhere()
             try:
@@ -164,6 +169,10 @@ class Starter:
         finally:
             self._starting -= 1
         return Ready(start_id, user_agent, chromium, profile, egress)
+
+    def _check_room(self) -> None:
+        if (free := shutil.disk_usage(self._profiles.root).free) < LEAST_ROOM:
+            raise OSError(errno.ENOSPC, f"{free >> 20} MB are free where profiles lie, {LEAST_ROOM >> 20} are needed")
 
     async def databases(self, started: Started, before: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The names of the browser's IndexedDB databases, by origin; of those without a page, as they were before."""
