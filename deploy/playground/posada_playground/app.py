@@ -14,6 +14,15 @@ from posada_playground.lab import pages as lab_pages
 from posada_playground.site import HERE, Site, templates
 from posada_playground.social import mount_social
 from posada_playground.traffic import SITES, Traffic
+from posada_playground.whatsapp import control as whatsapp_control
+from posada_playground.whatsapp import pages as whatsapp_pages
+from posada_playground.whatsapp import socket as whatsapp_socket
+
+ROOMS = (
+    *(control, whatsapp_control, whatsapp_pages, whatsapp_socket),
+    *(hub_control, hub_door, hub_pages),
+    *(lab_control, lab_door, lab_pages),
+)
 
 
 def create_app(site: Site) -> FastAPI:
@@ -23,7 +32,7 @@ def create_app(site: Site) -> FastAPI:
     app.add_middleware(Traffic, faults=site.faults, log=site.log)
     app.add_api_route("/livez", _livez)
     app.add_api_route("/", _index, response_class=HTMLResponse)
-    for room in (control, hub_control, hub_door, hub_pages, lab_control, lab_door, lab_pages):
+    for room in ROOMS:
         app.include_router(room.router)
     mount_social(app)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.templating import Jinja2Templates
+from starlette.requests import HTTPConnection
 
 from posada_playground.faults import Faults
 from posada_playground.hub.portal import Portal
@@ -14,6 +15,7 @@ from posada_playground.logins import Account, Logins
 from posada_playground.people import People, populate
 from posada_playground.settings import Settings
 from posada_playground.traffic import RequestLog
+from posada_playground.whatsapp.switchboard import Switchboard
 
 HERE = Path(__file__).parent
 
@@ -40,6 +42,7 @@ class Site:
     log: RequestLog
     visitors: Visitors = field(default_factory=Visitors)
     portal: Portal = field(default_factory=Portal)
+    switchboard: Switchboard = field(default_factory=Switchboard)
 
     def origin(self, request: Request) -> str:
         """Scheme, host and port as browsers see them, without a slash at the end."""
@@ -63,7 +66,7 @@ def make_site(settings: Settings) -> Site:
     return Site(settings, people, Logins(accounts), faults, RequestLog())
 
 
-def site_of(request: Request) -> Site:
+def site_of(request: HTTPConnection) -> Site:
     """The playground that a request came to."""
     site = request.app.state.site
     assert isinstance(site, Site)

@@ -11,6 +11,7 @@ from posada_playground.faults import Faults
 
 SITES = {
     "/social": "Carabook, red social",
+    "/whatsapp": "Chasqui Web",
     "/hub": "Portal Hub",
     "/lab": "Laboratorio",
 }
@@ -61,7 +62,7 @@ class Traffic:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(tuple(SITES)):
+        if scope["type"] == "lifespan" or not scope["path"].startswith(tuple(SITES)):
             await self._app(scope, receive, send)
             return
 
@@ -71,6 +72,9 @@ class Traffic:
             await send(message)
 
         left = self._faults.seconds_down()
+        if left and scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         app = _down(left) if left else self._app
         await app(scope, receive, noting)
 

@@ -5,6 +5,11 @@ const told = (request) => new Promise((resolve, reject) => {
   request.onerror = () => reject(request.error);
 });
 
+const done = (transaction) => new Promise((resolve, reject) => {
+  transaction.oncomplete = () => resolve();
+  transaction.onabort = () => reject(transaction.error);
+});
+
 // Makes the database and its stores when they are missing.
 export function open(name, stores) {
   const opening = indexedDB.open(name, 1);
@@ -25,10 +30,13 @@ export const read = (database, store, key) => told(database.transaction(store).o
 export function write(database, store, key, value) {
   const writing = database.transaction(store, "readwrite");
   writing.objectStore(store).put(value, key);
-  return new Promise((resolve, reject) => {
-    writing.oncomplete = () => resolve();
-    writing.onabort = () => reject(writing.error);
-  });
+  return done(writing);
+}
+
+export function remove(database, store, keys) {
+  const removing = database.transaction(store, "readwrite");
+  keys.forEach((key) => removing.objectStore(store).delete(key));
+  return done(removing);
 }
 
 export const drop = (name) => told(indexedDB.deleteDatabase(name));
