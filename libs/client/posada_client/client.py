@@ -5,12 +5,15 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from posada_client.browsers import Browsers
 from posada_client.errors import NotRunningError
 from posada_client.events import Events
 from posada_client.house import House, Keys
 from posada_client.jobs import Jobs
+from posada_client.links import Links
 from posada_client.place import data_dir, read_running
 from posada_client.sessions import Sessions
+from posada_client.tokens import Tokens
 from posada_client.transport import Transport
 
 
@@ -25,6 +28,9 @@ class PosadaClient(House):
         super().__init__(transport)
         self.base_url = transport.base_url
         self.sessions = Sessions(transport)
+        self.browsers = Browsers(transport)
+        self.links = Links(transport)
+        self.tokens = Tokens(transport)
         self.jobs = Jobs(transport)
         self.events = Events(transport)
         self.keys = Keys(transport)

@@ -6,7 +6,7 @@ ClientError
 │   ├── NotRunningError    nothing listens at the address
 │   └── NoAnswerError      the connection was there, an answer was not: it may have been done
 ├── UnexpectedAnswerError  the answer is not what this version of the API says
-└── WaitTimeoutError       the job goes on; only the waiting is over
+└── WaitTimeoutError       what was waited for goes on; only the waiting is over
 """
 
 from __future__ import annotations

@@ -18,13 +18,17 @@ class Keys:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> Iterator[Key]:
-        """The tenant's keys, revoked ones too; never their secrets."""
-        return (decode(Key, item) for item in self._transport.pages("/v1/keys", {}))
+    def list(self, *, tenant: str | None = None) -> Iterator[Key]:
+        """The tenant's keys, revoked ones too; never their secrets. Another tenant's are for the house's admins."""
+        return (decode(Key, item) for item in self._transport.pages("/v1/keys", {"tenant": tenant}))
 
-    def issue(self, role: str, label: str = "") -> NewKey:
-        """Make a key. Its secret is told this once."""
-        return decode(NewKey, self._transport.json(Ask.making("/v1/keys", {"role": role, "label": label})))
+    def issue(self, role: str, label: str = "", *, tenant: str | None = None) -> NewKey:
+        """Make a key. Its secret is told this once.
+
+        Another tenant's are for the house's admins; a tenant that is new comes to be with its first key.
+        """
+        body = {"role": role, "label": label} | ({} if tenant is None else {"tenant": tenant})
+        return decode(NewKey, self._transport.json(Ask.making("/v1/keys", body)))
 
     def revoke(self, key_id: str) -> None:
         """The key opens nothing any more. Safe to repeat."""

@@ -11,7 +11,7 @@ from typing import Any
 from posada_client.decode import decode
 from posada_client.errors import UnexpectedAnswerError, UnreachableError, WaitTimeoutError
 from posada_client.follow import Follower, Manner
-from posada_client.models import Event, Job, Progress
+from posada_client.models import Event, Job, Need, Progress
 from posada_client.transport import Ask, Transport, segment
 
 MEDIA_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
@@ -66,6 +66,14 @@ class Jobs:
         """Call a job off. One that has ended stays as it ended."""
         answer = self._transport.json(Ask(method="DELETE", path=_at(job_id), repeat=True))
         return decode(Job, answer) if answer else self.get(job_id)
+
+    def give_input(self, job_id: str, given: Mapping[str, str]) -> Job:
+        """Give a job in the state `needs_user` what it waits for, such as `{"mfa_code": "123456"}`; it goes on.
+
+        Raises:
+            PosadaProblem: `conflict` when it waits for nothing, or for something else.
+        """
+        return decode(Job, self._transport.json(Ask.making(f"{_at(job_id)}/input", dict(given))))
 
     def result(self, job_id: str) -> Iterator[dict[str, Any]]:
         """The records of a job that has succeeded, one at a time, however many there are."""
@@ -171,9 +179,13 @@ class _Waiting:
 
 def _moved(job: Job, event: Event) -> Job:
     """The job after an event that does not end it."""
-    job = replace(job, version=event.version)
+    job = replace(job, version=event.version, needs=None)
+    if event.is_a("job.needs_user"):
+        return replace(job, state="needs_user", needs=decode(Need, event.data))
     if event.is_a("job.progressed"):
         return replace(job, state="running", progress=decode(Progress, event.data))
+    if event.is_a("job.input_given"):
+        return replace(job, state="running")
     if event.is_a("job.started"):
         return replace(job, state="running", attempt=int(event.data.get("attempt") or job.attempt))
     return job

@@ -75,6 +75,13 @@ class Transport:
             raise problem_in(response)
         return body_of(response)
 
+    def content(self, ask: Ask) -> bytes:
+        """A file as a whole, such as a picture. Raises as `json` does, but for what is no JSON."""
+        response = self.send(ask)
+        if not response.is_success:
+            raise problem_in(response)
+        return response.content
+
     def send(self, ask: Ask) -> httpx.Response:
         """The answer, whatever its status; repeated while that may help.
 
@@ -187,7 +194,10 @@ def problem_in(response: httpx.Response) -> PosadaProblem:
         document = response.json()
     except ValueError:
         document = None
-    return PosadaProblem.of(response.status_code, document)
+    problem = PosadaProblem.of(response.status_code, document)
+    if (wanted := response.headers.get("Retry-After", "")).isdigit():
+        problem.extra.setdefault("retry_after", int(wanted))
+    return problem
 
 
 def _present(query: Query) -> dict[str, str | int]:
