@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from posada_client.cli import events, house, importing, jobs, machine, sessions
+from posada_client.cli import browser, events, house, importing, jobs, link, machine, sessions, tokens
 from posada_client.cli.codes import MEANINGS, CommandError, code_of
 from posada_client.cli.context import Cli
 from posada_client.cli.doctor import command as doctor
 from posada_client.cli.screen import Screen
+from posada_client.cli.stats import stats
 from posada_client.errors import ClientError, PosadaProblem
 
 _EXITS = "\n\n".join(f"{int(code)}: {meaning}" for code, meaning in MEANINGS.items())
@@ -28,9 +29,12 @@ app.command()(machine.up)
 app.command()(machine.down)
 app.command()(doctor.doctor)
 app.command()(house.health)
-app.command()(house.stats)
+app.command()(stats)
 app.add_typer(sessions.app, name="sessions")
 sessions.app.command("import")(importing.import_)
+app.add_typer(browser.app, name="browser")
+app.add_typer(link.app, name="link")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(jobs.app, name="jobs")
 app.command()(events.events)
 app.command()(house.replay)
@@ -93,10 +97,21 @@ def _tell(screen: Screen, error: ClientError) -> None:
     for fault in faults:
         if fault not in str(problem):
             screen.say(f"  {fault}")
+    for hint in _hints(problem) if problem else ():
+        screen.say(hint)
     if problem and problem.trace_id and problem.status >= 500:
         screen.say(f"Trace: {problem.trace_id}", "dim")
     if screen.as_json:
         screen.document({"error": _described(error)})
+
+
+def hints(problem: PosadaProblem) -> list[str]:
+    """What to do about a problem, where it says so itself."""
+    said = {
+        "retry_after": f"Try again in {problem.extra.get('retry_after')} s.",
+        "job_id": f"`posada jobs wait {problem.extra.get('job_id')}` waits for the job that is at it.",
+    }
+    return [hint for name, hint in said.items() if problem.extra.get(name)]
 
 
 def _described(error: ClientError) -> dict[str, object]:

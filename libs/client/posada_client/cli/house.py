@@ -1,4 +1,4 @@
-"""What concerns the installation: replay, audit, keys, numbers, health."""
+"""What concerns the installation: replay, audit, keys, health."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from posada_client.models import Key
 
 audit_app = typer.Typer(no_args_is_help=True, help="The event log, checked.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys. A key is shown once, when it is issued.")
+
+Tenant = Annotated[str, typer.Option(help="Another tenant; only for the house's admins.")]
 
 
 def replay(
@@ -54,10 +56,10 @@ def verify(context: typer.Context) -> None:
 
 
 @keys_app.command("ls")
-def list_keys(context: typer.Context) -> None:
+def list_keys(context: typer.Context, tenant: Tenant = "") -> None:
     """List the keys, revoked ones too."""
     cli = here(context)
-    keys = list(cli.client.keys.list())
+    keys = list(cli.client.keys.list(tenant=tenant or None))
     if cli.screen.as_json:
         return cli.screen.document(keys)
     columns = [Column("id"), Column("role"), Column("label", 1), Column("created", 2), Column("state")]
@@ -69,13 +71,15 @@ def issue(
     context: typer.Context,
     role: Annotated[Literal["admin", "operator", "viewer", "device"], typer.Option(help="What it may do.")],
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    tenant: Tenant = "",
 ) -> None:
     """Issue a key. It is shown this once."""
     cli = here(context)
-    new = cli.client.keys.issue(role, label)
+    new = cli.client.keys.issue(role, label, tenant=tenant or None)
     if cli.screen.as_json:
         return cli.screen.document(new)
-    cli.screen.pairs([("id", new.id), ("role", new.role), ("label", new.label), ("key", new.key)])
+    fields = [("id", new.id), ("tenant", new.tenant), ("role", new.role), ("label", new.label), ("key", new.key)]
+    cli.screen.pairs(fields)
     return cli.screen.say("Keep the key: it is not shown again.", "yellow")
 
 
@@ -87,19 +91,6 @@ def revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar
     if cli.screen.as_json:
         return cli.screen.document({"id": key_id, "revoked": True})
     return cli.screen.say(f"Key {key_id} is revoked.")
-
-
-def stats(context: typer.Context) -> None:
-    """Show the house in numbers."""
-    cli = here(context)
-    numbers = cli.client.stats()
-    if cli.screen.as_json:
-        return cli.screen.document(numbers)
-    browsers = f"{numbers.browsers} of {numbers.max_browsers}"
-    lag = numbers.logged - numbers.projected
-    log = f"{numbers.logged} events, read models {f'{lag} behind' if lag > 0 else 'up to date'}"
-    pairs: list[tuple[str, object]] = [("sessions", numbers.sessions), ("jobs", numbers.jobs)]
-    return cli.screen.pairs([*pairs, ("queue", numbers.queue), ("browsers", browsers), ("event log", log)])
 
 
 def health(context: typer.Context) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 import typer
 
+from posada_client.cli.asking import typed_or_piped
 from posada_client.cli.codes import Code, CommandError
 from posada_client.cli.context import Cli, here
+from posada_client.cli.files import Output, save
 from posada_client.cli.progress import wait_showing, where_it_goes_on
 from posada_client.cli.screen import Column
 from posada_client.cli.values import LARGEST_PAGE, params
@@ -34,6 +34,8 @@ COLUMNS = [
 HEAD, CELL = 10, 40
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.")]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the job goes on.")]
 
 
 @app.command()
@@ -46,8 +48,8 @@ def run(
     owner: Annotated[str, typer.Option(help="Or its owner, together with --platform.")] = "",
     platform: Annotated[str, typer.Option(help="Or its platform, together with --owner.")] = "",
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="May be given more than once.")] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.")] = True,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the job goes on.")] = None,
+    wait: Wait = True,
+    timeout: Timeout = None,
 ) -> None:
     """Run a job on a session and show how far it is. Exit code 1 when it does not succeed."""
     cli = here(context)
@@ -64,7 +66,7 @@ def run(
 def wait_(
     context: typer.Context,
     job_id: Id,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at most; the job goes on.")] = None,
+    timeout: Timeout = None,
 ) -> None:
     """Wait for a job that runs already. Exit code 1 when it does not succeed."""
     cli = here(context)
@@ -78,7 +80,7 @@ def wait_(
 def list_(
     context: typer.Context,
     session: Annotated[str, typer.Option(metavar="ID", help="Only this session's.")] = "",
-    state: Annotated[str, typer.Option(help="queued, running, succeeded, failed or cancelled.")] = "",
+    state: Annotated[str, typer.Option(help="queued, running, needs_user, succeeded, failed or cancelled.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
@@ -106,6 +108,22 @@ def cancel(context: typer.Context, job_id: Id) -> None:
     present(cli, cli.client.jobs.cancel(job_id), head=False)
 
 
+@app.command("input")
+def input_(
+    context: typer.Context,
+    job_id: Id,
+    given: Annotated[str, typer.Argument(metavar="[NAME[=VALUE]]", help="Such as mfa_code=123456.")] = "",
+) -> None:
+    """Give a job what it waits for; it goes on.
+
+    Without a value it is asked for and not shown, or read from stdin; without a name it is what the job waits for.
+    """
+    cli = here(context)
+    name, _, value = given.partition("=")
+    name = name or _needed(cli, job_id)
+    present(cli, cli.client.jobs.give_input(job_id, {name: value or typed_or_piped(name)}), head=False)
+
+
 @app.command()
 def result(
     context: typer.Context,
@@ -113,7 +131,7 @@ def result(
     media: Annotated[
         Literal["json", "ndjson", "csv"] | None, typer.Option("--format", help="How to write them.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of stdout.")] = None,
+    output: Output = None,
 ) -> None:
     """Write a job's records; as a table on a terminal, as JSON elsewhere."""
     cli = here(context)
@@ -122,7 +140,7 @@ def result(
     chosen = media or "json"
     if output is None:
         return cli.client.jobs.download(job_id, chosen, sys.stdout.buffer.write)
-    _save(cli, job_id, chosen, output)
+    save(output, lambda write: cli.client.jobs.download(job_id, chosen, write))
     return cli.screen.document({"file": str(output)}) if cli.screen.as_json else cli.screen.say(f"Written to {output}.")
 
 
@@ -175,28 +193,26 @@ def show_records(cli: Cli, job_id: str, limit: int | None) -> None:
     cli.screen.table(columns, rows, empty="No records.")
 
 
+def _needed(cli: Cli, job_id: str) -> str:
+    """The name of what a job waits for. Raises CommandError when it waits for nothing."""
+    job = cli.client.jobs.get(job_id)
+    if job.needs is None:
+        raise CommandError(Code.CONFLICT, f"The job is {job.state} and waits for nothing.")
+    cli.screen.say(job.needs.detail)
+    return job.needs.what
+
+
 def _course(job: Job) -> list[tuple[str, object]]:
     fields: list[tuple[str, object]] = [("attempt", job.attempt), ("created", job.created_at)]
     fields += [("started", job.started_at), ("finished", job.finished_at)]
     if not job.finished:
         of = "" if job.progress.total is None else f" of {job.progress.total}"
         fields.append(("progress", f"{job.progress.done}{of} {job.progress.note}".rstrip()))
+    if job.needs is not None:
+        fields += [("waits for", job.needs.what), ("because", job.needs.detail), ("until", job.needs.until)]
     if job.error is not None:
         fields += [("failed with", job.error.code), ("because", job.error.detail), ("verdict", job.error.verdict)]
     return fields
-
-
-def _save(cli: Cli, job_id: str, media: str, output: Path) -> None:
-    """All of it or nothing: a connection that breaks leaves no half a file behind."""
-    draft = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            cli.client.jobs.download(job_id, media, file.write)
-        draft.replace(output)
-    except OSError as error:
-        raise CommandError(Code.INVALID, f"{output} cannot be written: {error.strerror}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _cut(value: object) -> object:

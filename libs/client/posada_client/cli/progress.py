@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from posada_client.cli.asking import Needs
 from posada_client.cli.context import Cli
 from posada_client.cli.screen import printable
 from posada_client.errors import UnreachableError
@@ -14,6 +15,7 @@ from posada_client.models import Job
 _SAID = {
     "queued": "is queued",
     "running": "is running",
+    "needs_user": "waits for you",
     "succeeded": "has succeeded",
     "failed": "has failed",
     "cancelled": "was cancelled",
@@ -21,7 +23,7 @@ _SAID = {
 
 
 def wait_showing(cli: Cli, job: Job, timeout: float | None = None) -> Job:
-    """The job when it has ended; its progress is shown on stderr meanwhile."""
+    """The job when it has ended; its progress is shown on stderr meanwhile, and what it needs is asked for."""
     if not cli.screen.err.is_terminal:
         return cli.client.jobs.wait(job.id, _in_lines(cli), timeout=timeout)
     columns = (
@@ -33,10 +35,12 @@ def wait_showing(cli: Cli, job: Job, timeout: float | None = None) -> Job:
     )
     with Progress(*columns, console=cli.screen.err) as bar:
         task = bar.add_task(job.kind, total=None, count="")
-        return cli.client.jobs.wait(job.id, _on_bar(bar, task), timeout=timeout)
+        return cli.client.jobs.wait(job.id, _on_bar(cli, bar, task), timeout=timeout)
 
 
-def _on_bar(bar: Progress, task: TaskID) -> Callable[[Job], None]:
+def _on_bar(cli: Cli, bar: Progress, task: TaskID) -> Callable[[Job], None]:
+    needs = Needs(cli)
+
     def move(job: Job) -> None:
         done, total = _ends_of(job)
         note = f" · {job.progress.note}" if job.progress.note else ""
@@ -47,17 +51,24 @@ def _on_bar(bar: Progress, task: TaskID) -> Callable[[Job], None]:
             completed=done,
             count=printable(_count(job) + note),
         )
+        if need := needs.new(job):
+            bar.stop()  # nothing may be drawn over what is being typed
+            needs.meet(job, need)
+            bar.start()
 
     return move
 
 
 def _in_lines(cli: Cli) -> Callable[[Job], None]:
     said: list[str] = []
+    needs = Needs(cli)
 
     def move(job: Job) -> None:
         if job.state not in said:
             said.append(job.state)
             cli.screen.say(f"Job {job.id} {_SAID.get(job.state, job.state)}.")
+        if need := needs.new(job):
+            needs.meet(job, need)
 
     return move
 

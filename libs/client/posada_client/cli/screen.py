@@ -23,9 +23,24 @@ _UNLIMITED = 10_000
 #: Characters between two columns.
 _GAP = 3
 _STYLES = {
-    **dict.fromkeys(["active", "valid", "ok", "open", "succeeded", "imported", "yes", "equal"], "green"),
-    **dict.fromkeys(["expired", "queued", "starting", "running", "exists", "warn", "unknown", "cancelled"], "yellow"),
-    **dict.fromkeys(["banned", "failed", "refused", "missing", "error", "differs"], "red"),
+    **dict.fromkeys(["active", "valid", "ok", "open", "succeeded", "imported", "yes", "equal", "connected"], "green"),
+    **dict.fromkeys(
+        [
+            "expired",
+            "queued",
+            "starting",
+            "running",
+            "needs_user",
+            "initializing",
+            "qr",
+            "exists",
+            "warn",
+            "unknown",
+            "cancelled",
+        ],
+        "yellow",
+    ),
+    **dict.fromkeys(["banned", "failed", "refused", "missing", "error", "differs", "disconnected"], "red"),
     **dict.fromkeys(["cleaned", "erased", "none", "revoked"], "dim"),
 }
 

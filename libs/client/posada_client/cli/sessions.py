@@ -12,7 +12,7 @@ from posada_client.cli.codes import Code, CommandError
 from posada_client.cli.context import Cli, here
 from posada_client.cli.screen import Column
 from posada_client.cli.values import LARGEST_PAGE, json_from, labels
-from posada_client.models import Session
+from posada_client.models import CleanReport, Session
 
 app = typer.Typer(no_args_is_help=True, help="Sessions: one per owner and platform.")
 
@@ -121,7 +121,11 @@ def validate(context: typer.Context, session_id: Id) -> None:
 def clean(context: typer.Context, session_id: Id) -> None:
     """Close, kill, quarantine and remove what hangs. Safe to repeat."""
     cli = here(context)
-    report = cli.client.sessions.clean(session_id)
+    present_clean_up(cli, cli.client.sessions.clean(session_id))
+
+
+def present_clean_up(cli: Cli, report: CleanReport) -> None:
+    """What a clean-up did, step by step. Raises typer.Exit when a step failed."""
     if cli.screen.as_json:
         cli.screen.document({"ok": report.ok, "steps": report.steps})
     else:
