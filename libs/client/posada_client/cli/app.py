@@ -105,7 +105,7 @@ def _tell(screen: Screen, error: ClientError) -> None:
         screen.document({"error": _described(error)})
 
 
-def hints(problem: PosadaProblem) -> list[str]:
+def _hints(problem: PosadaProblem) -> list[str]:
     """What to do about a problem, where it says so itself."""
     said = {
         "retry_after": f"Try again in {problem.extra.get('retry_after')} s.",
