@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest -p no:cacheprovider
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo up down test test-fast lint fmt docs bench replay doctor constraints clean
+.PHONY: help setup browser demo up down test test-fast lint fmt docs bench faults replay doctor constraints clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | column -t -s '|'
@@ -62,8 +62,11 @@ fmt: setup  ## format, and mend what can be mended
 docs: setup  ## write docs/subjects.md and docs/asyncapi.json anew
 	@$(BIN)/python -m posada_contracts.docs
 
-bench: browser  ## speed, as ratios against a baseline in the same run
-	@$(BIN)/python tests/benchmarks/bench.py
+bench: browser  ## speed, as ratios against a baseline in the same run; ONLY=log, replay, calls or browsers
+	@$(BIN)/python tests/benchmarks/bench.py $(if $(ONLY),--only $(ONLY))
+
+faults: browser  ## kill parts of the house under load, ROUNDS=100 times, and look what it cost; SEED= for the same kills
+	@$(BIN)/python -m tests.faults.rounds --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED))
 
 replay: setup  ## build the read models anew beside the live ones, compare, and put them in place
 	@$(BIN)/posada replay --from-scratch --verify
