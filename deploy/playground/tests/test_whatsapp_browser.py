@@ -46,7 +46,7 @@ async def code(page: Page) -> str:
 async def link(page: Page, playground: Playground) -> None:
     await page.goto(f"{playground.url}/whatsapp/")
     playground.control("POST", "/whatsapp/scan", ref=await code(page), phone=PHONE)
-    await expect(chats(page)).to_be_visible(timeout=1000)
+    await expect(chats(page)).to_be_visible(timeout=2000)
 
 
 async def test_the_picture_says_what_the_page_says(playground: Playground, browser: Browser) -> None:
