@@ -13,7 +13,7 @@ from posada_gateway import problems
 from posada_gateway.house import House
 from posada_gateway.limits import BodyLimit
 from posada_gateway.observed import Observed
-from posada_gateway.routes import browsers, compat, events, jobs, keys, sessions, tokens, whatsapp
+from posada_gateway.routes import browsers, compat, events, jobs, keys, live, sessions, tokens, whatsapp
 from posada_gateway.routes import house as house_routes
 
 TITLE = "Posada"
@@ -23,6 +23,7 @@ ROUTERS = (
     browsers.router,
     browsers.discovery,
     browsers.sockets,
+    live.router,
     jobs.router,
     tokens.router,
     events.router,

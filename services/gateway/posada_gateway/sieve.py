@@ -121,9 +121,14 @@ def _error(code: int, message: str, command: _Command | None = None) -> bytes:
     return msgspec.json.encode(reply)
 
 
+def may_open(url: str) -> bool:
+    """Whether this address leads to a site, and not to the runner's files or the browser's inside."""
+    return _MAY_OPEN.match(url) is not None
+
+
 def _address(params: dict[str, Any]) -> dict[str, Any]:
     url = params.get("url")
-    if url is not None and (not isinstance(url, str) or not _MAY_OPEN.match(url)):
+    if url is not None and (not isinstance(url, str) or not may_open(url)):
         raise _RefusedError("only http, https, data, blob and about:blank may be opened")
     return params
 
