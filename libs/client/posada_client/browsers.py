@@ -70,6 +70,10 @@ class Browsers:
         answer = self._transport.json(ask)
         return bool(isinstance(answer, dict) and answer.get("closed"))
 
+    def live_url(self, session_id: str) -> str:
+        """Where a web browser shows the session's browser to a person: a page that asks for a key, and opens it."""
+        return f"{self._transport.base_url}{_at(session_id)}/live"
+
     def screenshot(self, session_id: str, *, full_page: bool = False) -> bytes:
         """What the session's page shows, as a PNG; with `full_page`, all of it down to its end."""
         query = {"full_page": "true" if full_page else None}

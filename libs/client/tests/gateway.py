@@ -8,16 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from . import doors
+from .doors import problem
 from .house import House, Seen
 
 KEY = "psd_test_secret"
 ENDS = ("job.succeeded.v1", "job.failed.v1", "job.cancelled.v1")
-
-
-def problem(status: int, code: str, **extra: Any) -> tuple[int, Any]:
-    """A problem document."""
-    said = {"type": f"urn:posada:error:{code}", "title": code, "status": status, "detail": f"It is {code}."}
-    return status, {**said, "code": code, "trace_id": "a" * 32, **extra}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -76,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
                 return (200 if house.health == "ok" else 503), {"status": house.health, "services": services}
             case "GET", ["v1", "stats"]:
                 numbers = {"sessions": {"created": len(house.sessions)}, "jobs": {}, "queue": {"queued": 0}}
-                return 200, {**numbers, "browsers": 0, "max_browsers": 10, "projected": 0, "logged": len(house.log)}
+                pool = {"browsers": len(house.open), "max_browsers": 10, "runners": house.runners}
+                return 200, {**numbers, **pool, "projected": 0, "logged": len(house.log)}
             case "GET", ["v1", "platforms"]:
                 return 200, {"items": [{"name": "facebook", "kinds": ["friends"], "base_url": "http://127.0.0.1:1"}]}
             case "POST", ["v1", "replay"]:
@@ -89,6 +86,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.keys(request, rest)
             case _, ["v1", "sessions", *rest]:
                 return self.sessions(request, rest)
+            case _, ["v1", "tokens", *rest]:
+                return doors.tokens(house, request, rest)
             case _, ["v1", "jobs", *rest]:
                 return self.jobs(request, rest)
             case "GET", ["v1", "events"]:
@@ -98,11 +97,13 @@ class Handler(BaseHTTPRequestHandler):
     def keys(self, request: Seen, rest: list[str]) -> tuple[int, Any] | None:
         """`/v1/keys`."""
         if request.method == "POST":
-            key = {"id": f"k{len(self.house.keys)}", **request.body, "created_at": "2026-05-04T12:00:00Z"}
+            key = {"id": f"k{len(self.house.keys)}", "tenant": "default", "created_at": "2026-05-04T12:00:00Z"}
+            key |= request.body
             self.house.keys.append({**key, "revoked": False})
-            return 201, {**key, "tenant": "default", "key": f"psd_{key['id']}_secret"}
+            return 201, {**key, "key": f"psd_{key['id']}_secret"}
         if request.method == "GET":
-            return 200, {"items": self.house.keys, "next_cursor": None}
+            tenant = request.query.get("tenant", "default")
+            return 200, {"items": [key for key in self.house.keys if key["tenant"] == tenant], "next_cursor": None}
         found = next((key for key in self.house.keys if key["id"] == rest[0]), None)
         if found is None:
             return problem(404, "not_found")
@@ -151,7 +152,11 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", ["events"]:
                 about = [event for event in house.log if event["subject_id"] == session["id"]]
                 return self.events(request, about, state=session)
-        return problem(404, "not_found")
+        found = doors.of_session(house, request, session["id"], rest[1:])
+        if isinstance(found, doors.File):
+            self.raw(found.media, found.data)
+            return None
+        return found
 
     def jobs(self, request: Seen, rest: list[str]) -> tuple[int, Any] | None:
         """`/v1/jobs`."""
@@ -177,6 +182,8 @@ class Handler(BaseHTTPRequestHandler):
                 if job["state"] in {"queued", "running"}:
                     house.finish(job["id"], "cancelled")
                 return 200, job
+            case "POST", ["input"]:
+                return doors.given(house, request, job)
             case "GET", ["result"]:
                 return self.result(request, job)
             case "GET", ["events"]:
@@ -204,11 +211,11 @@ class Handler(BaseHTTPRequestHandler):
             hits = 1 if self.house.selectors_ok else 0
             records = [{"page": "home", "name": "feed", "selector": "[role=feed]", "hits": hits, "ok": bool(hits)}]
         if accept == "application/x-ndjson":
-            self.raw(accept, "".join(json.dumps(record) + "\n" for record in records))
+            self.raw(accept, "".join(json.dumps(record) + "\n" for record in records).encode())
             return None
         if accept == "text/csv":
             lines = [",".join(records[0]), *(",".join(map(str, record.values())) for record in records)]
-            self.raw(accept, "\r\n".join(lines) + "\r\n")
+            self.raw(accept, ("\r\n".join(lines) + "\r\n").encode())
             return None
         return 200, {"items": records}
 
@@ -268,9 +275,8 @@ class Handler(BaseHTTPRequestHandler):
         except OSError as error:
             raise ConnectionAbortedError from error
 
-    def raw(self, media: str, text: str) -> None:
+    def raw(self, media: str, data: bytes) -> None:
         """An answer that is no JSON document."""
-        data = text.encode()
         self.send_response(200)
         self.send_header("Content-Type", media)
         self.send_header("Content-Length", str(len(data)))

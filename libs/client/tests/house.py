@@ -44,6 +44,15 @@ class House:
     cut_streams_after: list[int] = field(default_factory=list)  #: each stream is cut behind so many events
     heartbeat: float = 0.05
     on_job: Callable[[str], None] = lambda _: None
+    positions: list[int] = field(default_factory=list)  #: in the queue, one for each request until a browser is open
+    queue_full: bool = False
+    open: set[str] = field(default_factory=set)  #: sessions with a browser
+    downloads: dict[str, bytes] = field(default_factory=dict)  #: by the id of the artifact
+    runners: list[dict[str, Any]] = field(default_factory=list)
+    code: str = ""  #: that a login form wants; none: the password is enough
+    tokens: dict[str, str] = field(default_factory=dict)  #: by session
+    links: dict[str, dict[str, Any]] = field(default_factory=dict)  #: by session
+    on_link: Callable[[str], None] = lambda _: None
     grown: threading.Condition = field(default_factory=threading.Condition)
 
     def append(self, type_: str, subject: str, **data: Any) -> None:
@@ -128,6 +137,28 @@ class House:
         progress = {"done": done, "total": total, "note": note}
         self.jobs[job_id].update(state="running", progress=progress, version=version)
         self.append("job.progressed.v1", job_id, done=done, total=total, note=note)
+
+    def need(self, job_id: str, detail: str = "The code was sent by SMS.") -> None:
+        """A worker asks for a code."""
+        need = {"what": "mfa_code", "detail": detail, "until": "2026-05-04T12:05:00Z"}
+        version = self.jobs[job_id]["version"] + 1
+        self.jobs[job_id].update(state="needs_user", needs=need, version=version)
+        self.append("job.needs_user.v1", job_id, **need)
+
+    def given(self, job_id: str, code: str) -> None:
+        """The code that a worker has asked for: the right one ends the job well, another is asked for anew."""
+        version = self.jobs[job_id]["version"] + 1
+        self.jobs[job_id].update(state="running", needs=None, version=version)
+        self.append("job.input_given.v1", job_id)
+        if code != self.code:
+            return self.need(job_id, "That code was wrong.")
+        self.tokens[self.jobs[job_id]["session_id"]] = "eyJ.t0ken.x"
+        return self.finish(job_id)
+
+    def link(self, session_id: str, state: str, qr: str = "", detail: str = "") -> None:
+        """The page of a link shows something else."""
+        at = "2026-05-04T12:00:00Z"
+        self.links[session_id] = {"state": state, "qr": qr, "detail": detail, "changed_at": at}
 
     def finish(self, job_id: str, state: str = "succeeded", **error: str) -> None:
         """A worker ends a job."""

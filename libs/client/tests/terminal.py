@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,11 @@ class Shell:
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def on_terminal(self, *arguments: str, columns: int = 100) -> Ran:
-        """Run to the end on a terminal of this width; stdout and stderr are one there."""
+    def on_terminal(self, *arguments: str, columns: int = 100, typing: Sequence[tuple[str, str]] = ()) -> Ran:
+        """Run to the end on a terminal of this width; stdout and stderr are one there.
+
+        `typing`: what is typed as soon as the terminal shows something, pair by pair.
+        """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen(
@@ -94,7 +98,7 @@ class Shell:
         )
         os.close(theirs)
         try:
-            said = _all_of(ours)
+            said = _all_of(ours, list(typing))
             return Ran(process.wait(SECONDS), said)
         finally:
             process.kill()
@@ -102,8 +106,8 @@ class Shell:
             os.close(ours)
 
 
-def _all_of(terminal: int) -> str:
-    deadline, said = time.monotonic() + SECONDS, b""
+def _all_of(terminal: int, typing: list[tuple[str, str]]) -> str:
+    deadline, said, answered = time.monotonic() + SECONDS, b"", 0
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:
             try:
@@ -113,4 +117,8 @@ def _all_of(terminal: int) -> str:
             if not piece:
                 break
             said += piece
+            if typing and (found := said.find(typing[0][0].encode(), answered)) >= 0:
+                prompt, answer = typing.pop(0)
+                answered = found + len(prompt.encode())
+                os.write(terminal, answer.encode())
     return said.decode(errors="replace")

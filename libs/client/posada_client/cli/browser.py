@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.status import Status
 
-from posada_client.cli.codes import Code, CommandError
+from posada_client.cli.codes import Code
 from posada_client.cli.context import Cli, here
 from posada_client.cli.files import Output, deliver
 from posada_client.cli.screen import Column
@@ -74,14 +74,13 @@ def pdf(context: typer.Context, session_id: Id, output: Output = None) -> None:
 
 @app.command()
 def live(context: typer.Context, session_id: Id) -> None:
-    """Open a session's browser and print the address of its live view, to open in a web browser."""
+    """Print the address where a web browser shows a session's browser, and hands it mouse and keyboard."""
     cli = here(context)
-    url = cli.client.browsers.open(session_id, wait_seconds=0).live_url
-    if not url:
-        raise CommandError(Code.FAILED, "This Posada has no live view.")
+    url = cli.client.browsers.live_url(cli.client.sessions.get(session_id).id)
     if cli.screen.as_json:
         return cli.screen.document({"session_id": session_id, "live_url": url})
-    return print(url)
+    print(url)
+    return cli.screen.say("Open it in a web browser. It asks for an API key.", "dim")
 
 
 @artifacts_app.command("ls")
