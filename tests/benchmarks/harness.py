@@ -5,6 +5,7 @@ Machines are noisy; a ratio of two things measured side by side says more than e
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,17 +25,35 @@ Measure = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table. `ours` and `baseline` are in `unit`; `ratio` is ours ÷ baseline."""
+    """One line of the table. `ours` and `baseline` are in `unit`; `ratio` is ours ÷ baseline.
+
+    An `aim` such as `≤ 1.5` or `≥ 0.5` is for the ratio; with `by_difference` for ours less baseline.
+    """
 
     name: str
     ours: float
     baseline: float
     unit: str
     aim: str = ""
+    by_difference: bool = False
 
     @property
     def ratio(self) -> float:
-        return self.ours / self.baseline
+        """Ours ÷ baseline; not a number when there was nothing to compare with."""
+        return self.ours / self.baseline if self.baseline else math.nan
+
+    @property
+    def judged(self) -> float:
+        """What the aim is for."""
+        return self.ours - self.baseline if self.by_difference else self.ratio
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the aim is met; `None`: there is none, or nothing to compare with."""
+        if not self.aim or math.isnan(self.judged):
+            return None
+        sign, _, limit = self.aim.partition(" ")
+        return self.judged <= float(limit) if sign == "≤" else self.judged >= float(limit)
 
 
 async def compared(name: str, ours: Measure, baseline: Measure, *, unit: str, aim: str = "") -> Result:
