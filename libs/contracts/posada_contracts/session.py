@@ -44,10 +44,7 @@ class SessionEvent(Event):
 
 
 class SessionCreated(
-    SessionEvent,
-    CanInitAggregate[str],
-    type="session.created.v1",
-    subject="evt.{tenant}.session.{id}.created",
+    SessionEvent, CanInitAggregate[str], type="session.created.v1", subject="evt.{tenant}.session.{id}.created"
 ):
     """A session was made for an owner on a platform."""
 

@@ -8,12 +8,15 @@ from contextlib import AsyncExitStack
 
 from posada_runtime.bus import retried
 from posada_runtime.leases import Holder, Leases
+from posada_runtime.processes import Mark
 from posada_runtime.service import Platform, Service, run
 from posada_runtime.settings import CommonSettings
 from posada_runtime.vault import Vault, master_key
 
+from posada_browser_runner.adapters.chromedriver import Chromedriver
 from posada_browser_runner.adapters.devtools_door import DevtoolsDoor
 from posada_browser_runner.adapters.start import Starter
+from posada_browser_runner.adapters.webdriver import WebDriver
 from posada_browser_runner.artifacts import Artifacts
 from posada_browser_runner.care import Care
 from posada_browser_runner.cleaning import Cleaning
@@ -41,7 +44,9 @@ async def wire(house: Platform, service: Service, stack: AsyncExitStack) -> None
     leases = await Leases.open(bus, Holder(settings.name, secrets.token_hex(8)))
     journal = Journal(house.store, settings.name)
     artifacts = Artifacts(house.store, vault, journal, settings.artifact_mb * MB)
-    door = DevtoolsDoor(settings.host, settings.port, lambda session_id, _: came_or_went(session_id))
+    driver = Chromedriver(Mark.for_this_process(house.common.house, settings.name))
+    webdriver = WebDriver(driver, settings.linger_seconds)
+    door = DevtoolsDoor(settings.host, settings.port, lambda session_id, _: came_or_went(session_id), webdriver)
     hosting = Hosting(Logins(bus, vault, settings.name), leases, journal, starter, door, artifacts, settings)
     neighbours = Neighbours(bus, settings.name)
     reception = Reception(bus, leases, hosting, neighbours, settings)

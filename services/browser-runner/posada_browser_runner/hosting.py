@@ -266,10 +266,6 @@ class Hosting:
         await asyncio.gather(*(self.close(one.tenant, one.session_id, "shutdown") for one in self.hosted))
         await self._artifacts.settle()
 
-    async def remove_leftovers(self) -> int:
-        """Remove the directories that no browser uses, here or at its start."""
-        return await asyncio.to_thread(self._starter.remove_leftovers, {one.started.start_id for one in self.hosted})
-
     def let_go(self, hosted: Hosted) -> int:
         """Drop the clients of a browser that is about to end, and let no other in. Returns how many there were."""
         clients = self.clients(hosted)

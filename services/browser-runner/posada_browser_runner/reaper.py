@@ -20,7 +20,7 @@ async def reap(hosting: Hosting) -> int:
     if left:
         ended = await end_exactly(left, END_GRACE_S)
         get_logger().warning("orphans_ended", found=len(ended), refused=sum(not one.gone for one in ended))
-    removed = await hosting.remove_leftovers()
+    removed = await asyncio.to_thread(hosting.starter.remove_leftovers)
     if removed:
         get_logger().info("leftover_profiles_removed", profiles=removed)
     return len(left)

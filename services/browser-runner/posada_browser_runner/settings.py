@@ -32,6 +32,7 @@ class Settings(BaseSettings):
 
     idle_seconds: float = 1800.0  #: a browser that nobody was connected to for so long is saved and closed
     settle_seconds: float = 3.0  #: before that, one that nobody was connected to for so long may make room for another
+    linger_seconds: float = 2.0  #: a WebDriver session ends so long after its client has vanished
     life_seconds: float = 0.0  #: a browser is saved and closed after so long, whoever is connected; 0: never
     memory_mb: int = 2048  #: a browser that takes more is closed when idle, and told of when busy; 0: no limit
     spare_mb: int = 256  #: when the machine has less memory available, idle browsers are closed

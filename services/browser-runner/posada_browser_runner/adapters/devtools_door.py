@@ -1,7 +1,8 @@
-"""The DevTools door: one address for the browsers of a runner, an unguessable token for each.
+"""The door to a runner's browsers: one address, an unguessable token for each.
 
     ws://host:port/<token>                   the whole browser, for `connect_over_cdp` and Puppeteer's `connect`
     http://host:port/<token>/json/version    the same, for clients that ask for the address first
+    http://host:port/<token>/webdriver/…     a W3C WebDriver server for this browser, for Selenium's `Remote`
 
 After the handshake nothing is read: messages of any size pass as they are. A client of this door can do with its
 browser whatever DevTools can, so the token is as good as the login in it.
@@ -16,13 +17,17 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from posada_browser_runner.adapters.heads import LIMIT, BadHeadError, Head, read_head, write_head
 from posada_browser_runner.adapters.splice import Stream, splice
+from posada_browser_runner.adapters.webdriver import Connection, WebDriver
 
 _HANDSHAKE_S = 10.0
 _VERSION = "json/version"
+_WEBDRIVER = "webdriver"
+_LARGEST_BODY = 64 << 20
 #: Chromium refuses any Origin, and compressing what goes over loopback wastes processor time.
 _NOT_PASSED_ON = {"host", "origin", "sec-websocket-extensions"}
 OnChange = Callable[[str, int], None]
@@ -41,8 +46,10 @@ class DevtoolsDoor:
     `on_change(session_id, connections)` is called whenever a client of a browser has come or gone.
     """
 
-    def __init__(self, host: str, port: int = 0, on_change: OnChange | None = None) -> None:
-        self._host, self._wanted_port, self._on_change = host, port, on_change
+    def __init__(
+        self, host: str, port: int = 0, on_change: OnChange | None = None, webdriver: WebDriver | None = None
+    ) -> None:
+        self._host, self._wanted_port, self._on_change, self._webdriver = host, port, on_change, webdriver
         self._entries: dict[bytes, _Entry] = {}
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,6 +65,8 @@ class DevtoolsDoor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._webdriver is not None:
+            await self._webdriver.stop()
 
     @property
     def port(self) -> int:
@@ -77,11 +86,14 @@ class DevtoolsDoor:
         entry = self._entries.pop(_key(token), None)
         for task in entry.live if entry else ():
             task.cancel()
+        if self._webdriver is not None:
+            self._webdriver.close(_key(token))
 
     def connections(self, token: str) -> int:
-        """Clients connected by this token just now."""
+        """Clients connected by this token just now: DevTools connections, and WebDriver sessions."""
         entry = self._entries.get(_key(token))
-        return len(entry.live) if entry else 0
+        drives = self._webdriver.sessions(_key(token)) if self._webdriver is not None else 0
+        return (len(entry.live) if entry else 0) + drives
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -103,8 +115,8 @@ class DevtoolsDoor:
         async with asyncio.timeout(_HANDSHAKE_S):
             head = await read_head(client.reader)
         token, _, rest = urlsplit(head.first[1]).path.removeprefix("/").partition("/")
-        entry = self._entries.get(_key(token)) if head.first[0] == "GET" else None
-        if entry is None:
+        entry = self._entries.get(_key(token))
+        if entry is None or (head.first[0] != "GET" and not rest.startswith(_WEBDRIVER)):
             client.writer.write(_answer("404 Not Found"))
             return
         try:
@@ -117,6 +129,8 @@ class DevtoolsDoor:
     ) -> None:
         if path == _VERSION:
             client.writer.write(await _version(entry.ws_url, outside_url))
+        elif self._webdriver is not None and path.partition("/")[0] == _WEBDRIVER:
+            await self._drive(self._webdriver, client, head, entry)
         elif not path and head.get("upgrade").lower() == "websocket":
             await self._pass_through(client, head, entry, task)
         else:
@@ -135,6 +149,26 @@ class DevtoolsDoor:
             entry.live.discard(task)
             self._tell(entry)
             browser.writer.close()
+
+    async def _drive(self, webdriver: WebDriver, client: Stream, head: Head | None, entry: _Entry) -> None:
+        """Answer WebDriver requests until the client hangs up."""
+        connection = Connection()
+        try:
+            while head is not None:
+                token, _, rest = urlsplit(head.first[1]).path.removeprefix("/").partition("/")
+                if self._entries.get(_key(token)) is not entry:
+                    break
+                body = await client.reader.readexactly(_length(head))
+                path = rest.removeprefix(_WEBDRIVER)
+                before = webdriver.sessions(_key(token))
+                status, told = await webdriver.answer(_key(token), entry.ws_url, connection, head.first[0], path, body)
+                if webdriver.sessions(_key(token)) != before:
+                    self._tell(entry)
+                client.writer.write(_answer(f"{status} {HTTPStatus(status).phrase}", told, keep=True))
+                await client.writer.drain()
+                head = await _next_head(client)
+        finally:
+            webdriver.gone(connection)
 
     def _tell(self, entry: _Entry) -> None:
         if self._on_change is not None:
@@ -164,11 +198,28 @@ async def _version(ws_url: str, outside_url: str) -> bytes:
     return _answer("200 OK", json.dumps({**found, "webSocketDebuggerUrl": outside_url}).encode())
 
 
-def _answer(status: str, body: bytes = b"") -> bytes:
+async def _next_head(client: Stream) -> Head | None:
+    """`None` when the client has hung up."""
+    try:
+        return await read_head(client.reader)
+    except (EOFError, OSError):
+        return None
+
+
+def _length(head: Head) -> int:
+    """Raises `BadHeadError`."""
+    told = head.get("content-length") or "0"
+    if not told.isdecimal() or int(told) > _LARGEST_BODY or head.get("transfer-encoding"):
+        raise BadHeadError("the body's length is not to be had, or too much")
+    return int(told)
+
+
+def _answer(status: str, body: bytes = b"", *, keep: bool = False) -> bytes:
     code, _, reason = status.partition(" ")
     lines = [
         ("Content-Type", "application/json; charset=UTF-8"),
         ("Content-Length", str(len(body))),
-        ("Connection", "close"),
+        ("Cache-Control", "no-cache"),
+        *([] if keep else [("Connection", "close")]),
     ]
     return write_head(("HTTP/1.1", code, reason), lines) + body

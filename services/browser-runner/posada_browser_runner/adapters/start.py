@@ -66,7 +66,7 @@ class Starter:
         self._binary, self._profiles, self._settings = binary, profiles, settings
         self._databases = Databases()
         self._starts = asyncio.Semaphore(settings.starts_at_once)
-        self._starting = 0
+        self._alive: set[str] = set()  #: start ids, from before their directory is made until they have ended
         self._warm = Warm(settings.warm, self._warm_up, self._finish)
 
     @classmethod
@@ -145,7 +145,7 @@ class Starter:
     async def _launch(self, name: str, user_agent: str) -> Ready:
         start_id = secrets.token_hex(8)
         mark = Mark.for_this_process(self.house, self._settings.name, "" if name == WARM else name, start_id)
-        self._starting += 1
+        self._alive.add(start_id)
         try:
             self._check_room()
             profile = self._profiles.create(name, start_id)
@@ -164,10 +164,11 @@ class Starter:
                 await egress.stop()
                 self._profiles.remove(profile)
                 raise
-        except OSError as error:
-            raise _no_room(error) from error
-        finally:
-            self._starting -= 1
+        except BaseException as error:
+            self._alive.discard(start_id)
+            if isinstance(error, OSError):
+                raise _no_room(error) from error
+            raise
         return Ready(start_id, user_agent, chromium, profile, egress)
 
     def _check_room(self) -> None:
@@ -189,11 +190,13 @@ class Starter:
         await started.egress.stop()
         if not keep_profile:
             self._profiles.remove(started.profile)
+        self._alive.discard(started.start_id)
 
     async def _finish(self, ready: Ready) -> None:
         await ready.chromium.end()
         await ready.egress.stop()
         self._profiles.remove(ready.profile)
+        self._alive.discard(ready.start_id)
 
     def quarantine(self, session_id: str) -> str:
         """Put what directories of the session are left aside, where a person may look at them."""
@@ -202,11 +205,9 @@ class Starter:
             self._profiles.quarantine(profile)
         return f"{len(left)} profiles put aside"
 
-    def remove_leftovers(self, alive: set[str]) -> int:
-        """Remove the directories of all browsers but those with these start ids. Returns how many."""
-        if self._starting:
-            return 0
-        left = self._profiles.leftovers(alive | self._warm.start_ids)
+    def remove_leftovers(self) -> int:
+        """Remove the directories that no browser uses, here or at its start or end. Returns how many."""
+        left = self._profiles.leftovers(self._alive)
         for profile in left:
             self._profiles.remove(profile)
         return len(left)

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from posada_browser_runner.adapters.cdp import Cdp, CdpError
+from posada_browser_runner.adapters.cookies import Cookie, as_stored, to_set
 
-Cookie = dict[str, Any]
 Items = dict[str, str]
 
 _OURS: dict[str, Any] = {
@@ -30,13 +30,13 @@ _OURS: dict[str, Any] = {
 _WORLD = "posada"
 _UNREADABLE = "Could not obtain database names"
 PATIENCE_S = 2.0
+ANSWER_S = 3.0  #: a browser that lives tells its cookies in a millisecond
 #: `</` and the line separators are harmless here: this is evaluated, not parsed as part of a page.
 _WRITE = """(([origin, local, session]) => {
   if (location.origin !== origin) return;
   for (const [kept, items] of [[localStorage, local], [sessionStorage, session]])
     if (kept.length === 0) for (const [name, value] of items) kept.setItem(name, value);
 })(%s);"""
-_COOKIE_PARTS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Tabs:
 
     async def give_cookies(self, cookies: Iterable[Mapping[str, Any]]) -> int:
         """Put cookies in; one that the browser does not take is left out. Returns how many it took."""
-        wanted = [_to_set(cookie) for cookie in cookies]
+        wanted = [to_set(cookie) for cookie in cookies]
         try:
             await self.cdp.call("Storage.setCookies", {"cookies": wanted})
         except CdpError:  # one bad cookie spoils them all
@@ -131,8 +131,8 @@ class Tabs:
 
     async def cookies(self) -> list[Cookie]:
         """All cookies, session cookies too, as Playwright's `storage_state` has them. Raises BrowserFailedError."""
-        found = await self.cdp.call("Storage.getCookies")
-        return [_as_stored(cookie) for cookie in found["cookies"]]
+        found = await self.cdp.call("Storage.getCookies", timeout_s=ANSWER_S)
+        return [as_stored(cookie) for cookie in found["cookies"]]
 
     def storage(self) -> list[dict[str, Any]]:
         """localStorage and sessionStorage by origin: those of the login, as pages have changed them since."""
@@ -311,23 +311,3 @@ def _listed(items: Items) -> list[dict[str, str]]:
 def _without_query(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}" if parts.netloc else parts.scheme + ":"
-
-
-def _as_stored(cookie: Cookie) -> Cookie:
-    """DevTools' cookie as `storage_state` has it: `expires` is seconds since 1970, -1 for a session cookie."""
-    stored = {part: cookie[part] for part in _COOKIE_PARTS if part in cookie}
-    stored["expires"] = -1 if cookie.get("session") else cookie["expires"]
-    return stored | ({"partitionKey": cookie["partitionKey"]} if "partitionKey" in cookie else {})
-
-
-def _to_set(cookie: Mapping[str, Any]) -> Cookie:
-    wanted = {part: cookie[part] for part in (*_COOKIE_PARTS, "url") if cookie.get(part) is not None}
-    if (expires := cookie.get("expires", -1)) and expires > 0:
-        wanted["expires"] = expires
-    match cookie.get("partitionKey"):
-        case {**key}:
-            wanted["partitionKey"] = key
-        case str(site):  # as Playwright has it
-            across = bool(cookie.get("_crHasCrossSiteAncestor"))
-            wanted["partitionKey"] = {"topLevelSite": site, "hasCrossSiteAncestor": across}
-    return wanted
