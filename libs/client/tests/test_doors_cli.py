@@ -27,7 +27,8 @@ def session(house: House) -> str:
 def test_an_open_browser_is_told_of_with_a_line_for_every_door(house: House, shell: Shell, session: str) -> None:
     ran = shell.run("browser", "open", session)
     assert ran.code == 0
-    assert f'connect_over_cdp("ws://{house.url.removeprefix("http://")}/v1/sessions/{session}/cdp"' in ran.out
+    assert f"ws://{house.url.removeprefix('http://')}/v1/sessions/{session}/cdp\n" in ran.out
+    assert "chromium.connect_over_cdp(cdp_url" in ran.out
     assert "webdriver.Remote(" in ran.out
     assert f"/v1/sessions/{session}/live" in ran.out
     assert shell.run("browser", "open", session, "--json").json["state"] == "open"

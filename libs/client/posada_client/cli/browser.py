@@ -7,17 +7,25 @@ from typing import Annotated
 
 import typer
 from rich.status import Status
+from rich.text import Text
 
 from posada_client.cli.codes import Code
 from posada_client.cli.context import Cli, here
 from posada_client.cli.files import Output, deliver
-from posada_client.cli.screen import Column
+from posada_client.cli.screen import Column, printable
 from posada_client.errors import WaitTimeoutError
 from posada_client.models import Browser
 
 app = typer.Typer(no_args_is_help=True, help="Sessions' live browsers: open, look at, drive, close.")
 artifacts_app = typer.Typer(no_args_is_help=True, help="Files that a session's browsers have downloaded.")
 app.add_typer(artifacts_app, name="artifacts")
+
+#: How each address is used; the key is an API key.
+EXAMPLES = {
+    "cdp_url": 'Playwright: chromium.connect_over_cdp(cdp_url, headers={"Authorization": f"Bearer {key}"})',
+    "webdriver_url": "Selenium: webdriver.Remote(webdriver_url, options=webdriver.ChromeOptions())",
+    "live_url": "People: open it in a web browser; it asks for the key.",
+}
 
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
 
@@ -37,7 +45,7 @@ def open_(
     if cli.screen.as_json:
         cli.screen.document(browser)
     else:
-        cli.screen.pairs([("state", browser.state), *(_doors(browser) if browser.is_open else _place(browser))])
+        _show(cli, browser)
     if not browser.is_open:
         cli.screen.say(f"Its place is kept for a while: `posada browser open {session_id}` waits on.")
         raise typer.Exit(Code.FAILED)
@@ -134,18 +142,15 @@ def _where(browser: Browser) -> str:
     return f"Waiting for a browser: position {browser.position} in the queue …"
 
 
-def _place(browser: Browser) -> list[tuple[str, object]]:
-    return [("position", browser.position)]
-
-
-def _doors(browser: Browser) -> list[tuple[str, object]]:
-    """Every address there is, each with a line that uses it."""
-    key = 'headers={"Authorization": f"Bearer {key}"}'
-    doors: list[tuple[str, object]] = [("cdp_url", browser.cdp_url)]
-    doors += [("  Playwright", f'playwright.chromium.connect_over_cdp("{browser.cdp_url}", {key})')]
-    if browser.webdriver_url:
-        doors += [("webdriver_url", browser.webdriver_url)]
-        doors += [("  Selenium", f'webdriver.Remote("{browser.webdriver_url}", options=webdriver.ChromeOptions())')]
-    if browser.live_url:
-        doors += [("live_url", browser.live_url), ("  people", "open it in a web browser")]
-    return doors
+def _show(cli: Cli, browser: Browser) -> None:
+    """Every address there is, in one piece each, and a line that uses it."""
+    if not browser.is_open:
+        return cli.screen.pairs([("state", browser.state), ("position", browser.position)])
+    addresses = {"cdp_url": browser.cdp_url, "webdriver_url": browser.webdriver_url, "live_url": browser.live_url}
+    for name, value in {"state": browser.state, **addresses}.items():
+        if value:
+            line = Text.assemble((f"{name:<15}", "dim"), printable(value))
+            if name in EXAMPLES:
+                line.append(f"\n{'':<15}{EXAMPLES[name]}", "dim")
+            cli.screen.out.print(line, soft_wrap=True)
+    return None

@@ -25,7 +25,7 @@ class Code(IntEnum):
 #: As `posada --help` lists them.
 MEANINGS = {
     Code.OK: "done",
-    Code.FAILED: "what was asked for did not succeed: a job failed, a login is not valid, a replay differs",
+    Code.FAILED: "what was asked for did not succeed: a job failed, a login or token is not valid, a replay differs",
     Code.USAGE: "the command line is wrong",
     Code.UNREACHABLE: "Posada is not running, or cannot be reached",
     Code.REFUSED: "refused: no key, or its role does not allow it",

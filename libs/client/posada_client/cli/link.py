@@ -78,6 +78,8 @@ def clean(context: typer.Context, session_id: Id) -> None:
 
 def _shown_until_settled(cli: Cli, session_id: str, timeout: float | None) -> Link:
     """The link when it is connected or has ended. Whoever stops waiting is told how to go on."""
+    if not cli.screen.as_json:
+        cli.screen.say("Scan the code with the phone. Ctrl-C stops showing it; the link goes on waiting then.", "dim")
     with Board(cli.screen) as board:
 
         def show_code(code: LinkCode) -> None:
