@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ QUALITY, WIDEST, HIGHEST = 50, 1280, 1280
 _PAGES = [{"type": "page", "exclude": False}, {"exclude": True}]
 _CAST = {"format": "jpeg", "quality": QUALITY, "maxWidth": WIDEST, "maxHeight": HIGHEST}
 _SHOT = {"format": "jpeg", "quality": QUALITY, "optimizeForSpeed": True}
+_AGAIN_S, _TITLE_S = 0.2, 1.0
 _LONGEST_TITLE, _LONGEST_URL = 300, 4000
 
 
@@ -43,8 +45,10 @@ class Screen:
         self._looked_at: list[str] = []  #: ids, the last one is the one that is looked at
         self._size = (WIDEST, 900)
         self._picture: bytes | None = None
+        self._shown = 0  #: pictures so far
         self._to_acknowledge: list[tuple[str, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked_at = 0.0  #: for a title
         self._begun = False
         self.changed = asyncio.Event()
 
@@ -98,6 +102,8 @@ class Screen:
 
     async def go_on(self) -> None:
         """Let the browser make the next picture: it waits for those it has made to be acknowledged."""
+        if self.tab is not None and time.monotonic() > self._asked_at + _TITLE_S:
+            self._start(self._ask_title(self.tab))
         made, self._to_acknowledge = self._to_acknowledge, []
         for session, number in made:
             await self._cdp.say("Page.screencastFrameAck", {"sessionId": number}, session)
@@ -129,22 +135,33 @@ class Screen:
         self._start(self._photograph(tab))
         self.changed.set()
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _photograph(self, tab: Tab) -> None:
-        """One picture, for a page on which nothing moves makes none by itself."""
-        with contextlib.suppress(BrowserFailedError):
-            size = (await self._cdp.ask("Page.getLayoutMetrics", None, tab.session))["cssLayoutViewport"]
-            taken = await self._cdp.ask("Page.captureScreenshot", _SHOT, tab.session)
-            if self.tab is tab and self._picture is None:
-                self._show(taken["data"], size["clientWidth"], size["clientHeight"])
+        """One picture, for a page on which nothing moves makes none by itself. Tried again while none has come."""
+        shown = self._shown
+        while self.tab is tab and self._shown == shown:
+            with contextlib.suppress(BrowserFailedError):
+                size = (await self._cdp.ask("Page.getLayoutMetrics", None, tab.session))["cssLayoutViewport"]
+                taken = await self._cdp.ask("Page.captureScreenshot", _SHOT, tab.session)
+                if self.tab is tab and self._shown == shown:
+                    self._show(taken["data"], size["clientWidth"], size["clientHeight"])
+            await asyncio.sleep(_AGAIN_S)
 
     def _show(self, data: str, width: float, height: float) -> None:
+        self._shown += 1
         self._picture, self._size = base64.b64decode(data), (round(width), round(height))
         self.changed.set()
+
+    async def _ask_title(self, tab: Tab) -> None:
+        """The browser tells of a new page, but not of a new title."""
+        self._asked_at = time.monotonic()
+        with contextlib.suppress(BrowserFailedError):
+            told = await self._cdp.ask("Target.getTargetInfo", {"targetId": tab.id})
+            self._describe(tab, told["targetInfo"])
 
     async def heard(self, method: str, params: dict[str, Any], session: str) -> None:
         """Take an event in."""
@@ -166,10 +183,10 @@ class Screen:
     async def _info(self, params: dict[str, Any], _: str) -> None:
         if (tab := self._tabs.get(params["targetInfo"]["targetId"])) is not None:
             self._describe(tab, params["targetInfo"])
-            self.changed.set()
 
     def _describe(self, tab: Tab, info: dict[str, Any]) -> None:
         tab.url, tab.title = info["url"][:_LONGEST_URL], info["title"][:_LONGEST_TITLE]
+        self.changed.set()
 
     async def _gone(self, params: dict[str, Any], _: str) -> None:
         if (tab := self._of(params["sessionId"])) is None:
@@ -215,6 +232,9 @@ class Screen:
         if tab is not None and params["frameId"] == tab.id:  # of frames inside nothing is told
             tab.loading = loading
             self.changed.set()
+            if not loading:
+                self._start(self._ask_title(tab))
+                self._start(self._photograph(tab))
 
 
 _REACTIONS: dict[str, Callable[[Screen, dict[str, Any], str], Awaitable[None]]] = {

@@ -33,6 +33,7 @@ class Watching:
         self._cdp = Cdp(browser)
         self._screen = Screen(self._cdp, may_type)
         self._hands = Hands(self._cdp, self._screen)
+        self._begun = asyncio.Event()
         self._sending = asyncio.Lock()
         self._unseen: int | None = None  #: pictures; `None` while the client has never said what it has seen
         self._has_seen = asyncio.Event()
@@ -57,6 +58,7 @@ class Watching:
         told: said.View | None = None
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, BrowserFailedError):
             await self._screen.begin()
+            self._begun.set()
             while True:
                 await self._screen.changed.wait()
                 self._screen.changed.clear()
@@ -87,6 +89,7 @@ class Watching:
     async def _up(self) -> int:
         """Returns the code to close with, should the client still be there."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await self._begun.wait()
             while (received := await self._client.receive())["type"] == "websocket.receive":
                 try:
                     message = said.heard(received.get("text") or "")
