@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 from playwright.async_api import Error, Page, Playwright
 from posada_client.models import Session
-from posada_testkit.driving import bearer, call, events, until
+from posada_testkit.driving import bearer, events, until
 from posada_testkit.house import House
 
 SESSIONS = 4
@@ -116,9 +116,14 @@ class Load:
                 self._faults.append(f"a client of {place.account} was shown the login form")
             place.seen += await page.locator("[role=feed]").count()
         if self._shoots and self._rng.random() < 0.3:
-            await asyncio.to_thread(call, self._house, "GET", f"/v1/sessions/{place.session.id}/screenshot")
+            await self._call("GET", place, "/screenshot")
         if self._rng.random() < 0.2:
-            await asyncio.to_thread(call, self._house, "DELETE", f"/v1/sessions/{place.session.id}/browser")
+            await self._call("DELETE", place, "/browser")
+
+    async def _call(self, method: str, place: Place, path: str) -> None:
+        url = f"{self._house.url}/v1/sessions/{place.session.id}{path}"
+        async with httpx.AsyncClient(headers=bearer(self._house.key), timeout=STEP_S) as client:
+            await client.request(method, url)
 
     def take_faults(self) -> list[str]:
         """What clients have seen that must not be."""
@@ -167,7 +172,7 @@ class Load:
         fresh.certain = await asyncio.to_thread(self._saves, fresh) > fresh.saves
         inside = await asyncio.gather(*(self._inside(place) for place in self.places))
         return [
-            f"{place.account} is {'logged out' if seen is False else seen}"
+            f"{place.account} is {seen or 'logged out'} [{await asyncio.to_thread(self._last_said, place)}]"
             for place, seen in zip(self.places, inside, strict=True)
             if seen is not True and (place.certain or seen is not False)
         ]
@@ -179,7 +184,15 @@ class Load:
                 await page.goto(self._site)
                 return await page.locator("[role=feed]").count() > 0
         except (Error, TimeoutError) as wrong:
-            return f"not to be driven: {str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__}"
+            return f"not to be driven: {(str(wrong) or type(wrong).__name__).splitlines()[0]}"
+
+    def _last_said(self, place: Place) -> str:
+        """What the log says of its browser lately: enough to see who ended it, and why."""
+        with self._house.client() as posada:
+            said = [event for event in posada.sessions.events(place.session.id) if event.type.startswith("browser.")]
+        return ", ".join(
+            f"{event.type} {event.data.get('reason') or event.data.get('detail') or ''}" for event in said[-4:]
+        )
 
     # Jobs
 
