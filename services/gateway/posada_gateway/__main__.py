@@ -20,6 +20,7 @@ from posada_gateway.metrics import Metrics
 from posada_gateway.platforms import Platforms
 from posada_gateway.server import serve
 from posada_gateway.settings import GatewaySettings, OpenDoorError
+from posada_gateway.webdriver import Lines
 
 
 async def wire(process: Platform, settings: GatewaySettings) -> House:
@@ -35,6 +36,7 @@ async def wire(process: Platform, settings: GatewaySettings) -> House:
         prober=Prober(process.bus),
         metrics=Metrics(),
         figures=Figures(),
+        lines=Lines(),
         stopping=process.stopping,
     )
 
@@ -48,7 +50,7 @@ async def main(common: CommonSettings, settings: GatewaySettings) -> None:
             process.background(house.figures.count(process.store), "tokens"),
             process.background(house.figures.ask(process.bus), "figures"),
         ):
-            await serve(build(house), settings, process.stopping, common.grace_seconds)
+            await serve(build(house), settings, process.stopping, common.grace_seconds, house.lines.lost)
 
 
 if __name__ == "__main__":

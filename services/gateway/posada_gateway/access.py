@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -36,9 +37,21 @@ def recognise(request: HTTPConnection, key_in_query: bool = False) -> Caller:
     if header is None and key_in_query:
         header = f"Bearer {request.query_params.get('key', '')}"
     scheme, _, key = (header or "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
+    if scheme.lower() == "basic":
+        key = _password(key)
+    elif scheme.lower() != "bearer":
+        raise UnauthorizedError
+    if not key.strip():
         raise UnauthorizedError
     return house.ring.caller(key.strip())
+
+
+def _password(encoded: str) -> str:
+    """For clients that can only put their key into an address, as its password. Raises UnauthorizedError."""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        raise UnauthorizedError from None
 
 
 def _only_this_machine(request: HTTPConnection) -> None:

@@ -13,7 +13,20 @@ from posada_gateway import problems
 from posada_gateway.house import House
 from posada_gateway.limits import BodyLimit
 from posada_gateway.observed import Observed
-from posada_gateway.routes import browsers, compat, events, jobs, keys, live, sessions, tokens, whatsapp
+from posada_gateway.routes import (
+    artifacts,
+    browsers,
+    compat,
+    events,
+    jobs,
+    keys,
+    live,
+    pictures,
+    sessions,
+    tokens,
+    webdriver,
+    whatsapp,
+)
 from posada_gateway.routes import house as house_routes
 
 TITLE = "Posada"
@@ -23,6 +36,9 @@ ROUTERS = (
     browsers.router,
     browsers.discovery,
     browsers.sockets,
+    webdriver.router,
+    pictures.router,
+    artifacts.router,
     live.router,
     jobs.router,
     tokens.router,

@@ -18,6 +18,7 @@ from posada_gateway.keyring import KeyRing
 from posada_gateway.metrics import Metrics
 from posada_gateway.platforms import Platforms
 from posada_gateway.settings import GatewaySettings
+from posada_gateway.webdriver import Lines
 
 R = TypeVar("R")
 ASK_SECONDS = 10.0
@@ -36,6 +37,7 @@ class House:
     prober: Prober
     metrics: Metrics
     figures: Figures
+    lines: Lines
     stopping: asyncio.Event  #: set as soon as the process is told to stop: streams end then
 
     async def ask(self, request: Request[R], timeout: float = ASK_SECONDS) -> R:

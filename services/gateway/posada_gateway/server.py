@@ -6,13 +6,18 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from posada_gateway.settings import GatewaySettings
 
+KEEP_ALIVE_SECONDS = 600
+"""A WebDriver client that only thinks for so long keeps its connection, and with it its WebDriver session."""
+
+OnLost = Callable[[tuple[str, int] | None], None]
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024  # of what a client sends over a WebSocket: scripts and pages come in one
 
 
@@ -38,12 +43,27 @@ class Server(uvicorn.Server):
         return int(self.servers[0].sockets[0].getsockname()[1])
 
 
-async def serve(app: ASGIApp, settings: GatewaySettings, stopping: asyncio.Event, grace_seconds: float) -> None:
+def noticing(lost: OnLost) -> type[H11Protocol]:
+    """The HTTP protocol, which tells `lost` of every client's connection that has gone."""
+
+    class Noticing(H11Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            lost(self.client)
+
+    return Noticing
+
+
+async def serve(
+    app: ASGIApp, settings: GatewaySettings, stopping: asyncio.Event, grace_seconds: float, lost: OnLost
+) -> None:
     """Serve until `stopping`, then finish what has begun within the grace time."""
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=noticing(lost),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_config=None,
         log_level="warning",  # below that a WebSocket's address is logged with its query, where a key may be
         access_log=False,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from posada_contracts.access import KeyView
-from posada_contracts.browser import Usage
+from posada_contracts.browser import Artifact, Usage
 from posada_contracts.job import Executor, PlatformView
 from posada_contracts.link import LinkState
 from posada_contracts.session import SessionView, Step
@@ -84,13 +84,21 @@ class CleanUp:
 
 @dataclass(frozen=True, kw_only=True)
 class BrowserDoors:
-    """A session's browser, and where to drive it. The doors that this server does not have are null."""
+    """A session's browser, and where to drive it."""
 
     state: Literal["queued", "starting", "open"]
     position: int | None = None  #: in the queue, while it is queued
     cdp_url: str
-    webdriver_url: str | None = None
-    live_url: str | None = None
+    webdriver_url: str
+    live_url: str  #: a page for people
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactPage:
+    """The files that a session's browsers downloaded."""
+
+    items: list[Artifact]
+    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

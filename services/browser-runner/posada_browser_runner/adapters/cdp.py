@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -105,10 +106,9 @@ class Cdp:
                 await self._socket.close()
 
     async def _read(self) -> None:
-        decoder = msgspec.json.Decoder(_Message)
         try:
             async for text in self._socket:
-                message = decoder.decode(text)
+                message = _message(text)
                 if message.id:
                     self._answered(message)
                 else:
@@ -129,6 +129,16 @@ class Cdp:
             answer.set_exception(CdpError(str(message.error.get("message", ""))[:200]))
         else:
             answer.set_result(message.result)
+
+
+_DECODER = msgspec.json.Decoder(_Message)
+
+
+def _message(text: str | bytes) -> _Message:
+    try:
+        return _DECODER.decode(text)
+    except msgspec.DecodeError:  # half a UTF-16 pair, in a page's title or storage
+        return _DECODER.decode(json.dumps(json.loads(text), ensure_ascii=False).encode(errors="replace"))
 
 
 def _looked_at(done: asyncio.Future[Any]) -> None:

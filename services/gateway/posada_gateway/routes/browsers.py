@@ -80,7 +80,13 @@ async def open_browser(id: Id, request: Request, house: TheHouse, who: Who, pref
     """
     wanted = _WAIT.search(prefer or "")
     view = await _asked(house, who, id, min(int(wanted[1]) if wanted else DEFAULT_WAIT, 60))
-    doors = BrowserDoors(state=view.state, position=view.position, cdp_url=_cdp_url(request, id))
+    doors = BrowserDoors(
+        state=view.state,
+        position=view.position,
+        cdp_url=_cdp_url(request, id),
+        webdriver_url=str(request.url.replace(path=f"/v1/sessions/{id}/webdriver", query="")),
+        live_url=str(request.url.replace(path=f"/v1/sessions/{id}/live", query="")),
+    )
     return answer(doors, 200 if view.state == "open" else 202)
 
 
