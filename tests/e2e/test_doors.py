@@ -118,6 +118,17 @@ async def test_a_selenium_client_that_was_killed_frees_the_browser_within_second
     assert usage(house, session) is not None
 
 
+def _cdp(driver: Remote, method: str, **params: Any) -> Any:
+    driver.command_executor._commands["cdp"] = ("POST", "/session/$sessionId/goog/cdp/execute")
+    return driver.execute("cdp", {"cmd": method, "params": params})
+
+
+def _upload(driver: Remote) -> None:
+    driver.get("data:text/html,<input type=file id=f>")
+    element = driver.find_element(By.ID, "f")
+    driver.execute("sendKeysToElement", {"id": element.id, "text": "/etc/hostname", "value": list("/etc/hostname")})
+
+
 @pytest.mark.parametrize(
     ("what", "do"),
     [
@@ -133,17 +144,6 @@ async def test_webdriver_refuses_what_devtools_refuse(
 ) -> None:
     with pytest.raises(WebDriverException, match="refused"):
         await driving(house, session, do)
-
-
-def _cdp(driver: Remote, method: str, **params: Any) -> Any:
-    driver.command_executor._commands["cdp"] = ("POST", "/session/$sessionId/goog/cdp/execute")
-    return driver.execute("cdp", {"cmd": method, "params": params})
-
-
-def _upload(driver: Remote) -> None:
-    driver.get("data:text/html,<input type=file id=f>")
-    element = driver.find_element(By.ID, "f")
-    driver.execute("sendKeysToElement", {"id": element.id, "text": "/etc/hostname", "value": list("/etc/hostname")})
 
 
 async def test_text_that_looks_like_a_path_may_be_typed(house: House, session: Session) -> None:
