@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +47,6 @@ class Screen:
         self._shown = 0  #: pictures so far
         self._to_acknowledge: list[tuple[str, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asked_at = 0.0  #: for a title
         self._begun = False
         self.changed = asyncio.Event()
 
@@ -69,6 +67,7 @@ class Screen:
             await self.look_at(worth[-1] if worth else next(iter(self._tabs)))
         elif self._may_type:
             await self.open_tab()
+        self._start(self._keep_title())
         self.changed.set()
 
     async def end(self) -> None:
@@ -102,8 +101,6 @@ class Screen:
 
     async def go_on(self) -> None:
         """Let the browser make the next picture: it waits for those it has made to be acknowledged."""
-        if self.tab is not None and time.monotonic() > self._asked_at + _TITLE_S:
-            self._start(self._ask_title(self.tab))
         made, self._to_acknowledge = self._to_acknowledge, []
         for session, number in made:
             await self._cdp.say("Page.screencastFrameAck", {"sessionId": number}, session)
@@ -156,9 +153,14 @@ class Screen:
         self._picture, self._size = base64.b64decode(data), (round(width), round(height))
         self.changed.set()
 
-    async def _ask_title(self, tab: Tab) -> None:
+    async def _keep_title(self) -> None:
         """The browser tells of a new page, but not of a new title."""
-        self._asked_at = time.monotonic()
+        while True:
+            await asyncio.sleep(_TITLE_S)
+            if self.tab is not None:
+                await self._ask_title(self.tab)
+
+    async def _ask_title(self, tab: Tab) -> None:
         with contextlib.suppress(BrowserFailedError):
             told = await self._cdp.ask("Target.getTargetInfo", {"targetId": tab.id})
             self._describe(tab, told["targetInfo"])
@@ -176,6 +178,8 @@ class Screen:
         tab = self._tabs[info["targetId"]] = Tab(info["targetId"], params["sessionId"])
         self._describe(tab, info)
         await self._cdp.say("Page.enable", None, tab.session)
+        # Chromium holds a popup, and the page that opens it, until this is said, though it was told not to wait.
+        await self._cdp.say("Runtime.runIfWaitingForDebugger", None, tab.session)
         if self._begun:
             await self.look_at(tab.id)
         self.changed.set()

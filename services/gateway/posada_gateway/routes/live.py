@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Literal
 
 from fastapi import APIRouter, WebSocket
 from posada_contracts.errors import ConflictError, PosadaError
@@ -52,10 +51,16 @@ async def page(id: str) -> Response:
     return _file("live.html")
 
 
-@router.get("/v1/live/{name}", include_in_schema=False)
-async def part(name: Literal["live.js", "live.css"]) -> Response:
-    """What the page is made of."""
-    return _file(name)
+@router.get("/v1/live/live.js", include_in_schema=False)
+async def script() -> Response:
+    """What the page does."""
+    return _file("live.js")
+
+
+@router.get("/v1/live/live.css", include_in_schema=False)
+async def style() -> Response:
+    """How the page looks."""
+    return _file("live.css")
 
 
 def _may_type(who: Caller) -> bool:
