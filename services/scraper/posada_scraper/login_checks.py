@@ -30,6 +30,8 @@ OLD = timedelta(minutes=10)
 """A login stored longer ago has been used, or checked, since."""
 
 WORTH_CHECKING = ("created", "expired", "cleaned")
+WORTH_TELLING = ("valid", "banned")
+"""That the login is none yet says only that somebody is in the middle of logging in."""
 
 
 class LoginChecks:
@@ -85,4 +87,5 @@ class LoginChecks:
         if "http" not in platform.probes:
             return
         check, probe = await self._checks.check(tenant, session.id, platform, "http")
-        await self._logins.record(tenant, session.id, check, probe)
+        if check.verdict in WORTH_TELLING:
+            await self._logins.record(tenant, session.id, check, probe)

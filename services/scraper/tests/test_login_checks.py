@@ -53,10 +53,12 @@ async def test_a_login_made_by_hand_makes_the_session_active(house: Any) -> None
     assert not house.browser_processes(session), "nobody opened a browser for it"
 
 
-async def test_one_that_does_not_work_is_known_at_once(house: Any) -> None:
-    session = await without_login(house)
+async def test_one_that_does_not_work_yet_changes_nothing(house: Any) -> None:
+    session, other = await without_login(house), await without_login(house)
     await saved_by_a_browser(house, session, "bruno", expired=True)
-    await becomes(house, session, "expired")
+    await saved_by_a_browser(house, other, "ana")
+    await becomes(house, other, "active")
+    assert await said(house, session) == ["session.created.v1", "session.credentials_stored.v1"]
     await saved_by_a_browser(house, session, "bruno")
     await becomes(house, session, "active")
 

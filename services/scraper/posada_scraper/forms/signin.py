@@ -192,7 +192,7 @@ class SignIn:
             if shown["locked"]:
                 raise AccountLockedError(verdict="banned")
             if shown["code_refused"] and code_refused:
-                if self._codes >= self._form.codes:
+                if self._codes >= self._form.codes or not shown["code"]:  # without the field, one is to begin anew
                     raise CodeRefusedError
                 return CodeNeeded(refused=True)
             if shown["refused"] and not code_refused:
