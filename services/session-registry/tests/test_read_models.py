@@ -29,7 +29,7 @@ from posada_runtime.projector import LIVE, LiveProjector, reached
 from posada_runtime.rebuild import rebuild
 from posada_runtime.table import Projection
 from posada_session_registry.domain import Session
-from posada_session_registry.handlers import SessionHandlers
+from posada_session_registry.handlers import SessionHandlers, TokenHandlers
 from posada_session_registry.handlers.shown import view_of
 from posada_session_registry.settings import Settings
 from posada_session_registry.sweep import holder, sweep_forever
@@ -72,11 +72,15 @@ def a_command(dice: random.Random) -> Command[Any]:
             said.RecordCleaned(**on, steps=[Step(name="x")]),
             said.TouchSession(**on),
             said.EraseSession(**on),
+            said.StoreTotp(**on, secret="JBSWY3DPEHPK3PXP"),
+            said.StoreToken(**on, token=f"t{dice.random()}"),
+            said.ReadToken(**on),
         ]
     )
 
 
 async def execute(sessions: SessionHandlers, command: Command[Any]) -> None:
+    tokens = TokenHandlers(sessions.lives)
     handlers: dict[type[Command[Any]], Any] = {
         said.CreateSession: sessions.create,
         said.ChangeSession: sessions.change,
@@ -85,6 +89,9 @@ async def execute(sessions: SessionHandlers, command: Command[Any]) -> None:
         said.RecordCleaned: sessions.record_cleaned,
         said.TouchSession: sessions.touch,
         said.EraseSession: sessions.erase,
+        said.StoreTotp: tokens.store_totp,
+        said.StoreToken: tokens.store_token,
+        said.ReadToken: tokens.read_token,
     }
     await handlers[type(command)](command)
 
@@ -186,6 +193,7 @@ async def test_jobs_and_browsers_replay_to_the_same_rows(bus: Bus, store: EventS
             platform="carabook",
             kind="check",
         ),
+        *_waiting(at),
         job.JobFailed(originator_id="k", originator_version=2, timestamp=at, code="x", detail="y", verdict="banned"),
         browser.BrowserOpened(
             originator_id="s", originator_version=1, timestamp=at, runner="r", generation=1, start_id="x", took_ms=5
@@ -202,8 +210,25 @@ async def test_jobs_and_browsers_replay_to_the_same_rows(bus: Bus, store: EventS
     jobs = {view.id: view for view in (await Queries(database).jobs(job.ListJobs(tenant=TENANT))).items}
     assert (jobs["j"].state, jobs["j"].records, jobs["j"].progress.done) == ("succeeded", 9, 7)
     assert jobs["j"].params == {"é": [1, None]}
+    needs = job.Need(what="mfa_code", detail="", until=at)
+    assert [(jobs[id_].state, jobs[id_].needs) for id_ in ("m", "n")] == [("needs_user", needs), ("running", None)]
+    waiting = (await Queries(database).jobs(job.ListJobs(tenant=TENANT, state="needs_user"))).items
+    assert [view.id for view in waiting] == ["m"]
     assert jobs["k"].error == job.JobError(code="x", detail="y", verdict="banned")
     assert await database.fetch(f"SELECT * FROM {LIVE}.sessions") == []
+
+
+def _waiting(at: datetime) -> list[job.JobEvent]:
+    """Two jobs that a person was asked for: one waits, one was given it."""
+    events: list[job.JobEvent] = []
+    for id_ in ("m", "n"):
+        on: dict[str, Any] = {"tenant": TENANT, "session_id": "s", "platform": "hub", "kind": "token"}
+        events += [
+            job.JobRequested(originator_id=id_, originator_version=1, timestamp=at, **on),
+            job.JobStarted(originator_id=id_, originator_version=2, timestamp=at, worker="w", attempt=1),
+            job.JobNeedsUser(originator_id=id_, originator_version=3, timestamp=at, what="mfa_code", until=at),
+        ]
+    return [*events, job.JobInputGiven(originator_id="n", originator_version=4, timestamp=at, secret=a_sealed())]
 
 
 async def _there(database: Database) -> bool:

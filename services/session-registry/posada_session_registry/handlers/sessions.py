@@ -26,7 +26,7 @@ class SessionHandlers:
     """Owns the sessions' lives."""
 
     def __init__(self, bus: Bus, lives: Lives, settings: Settings) -> None:
-        self._bus, self._lives, self._settings = bus, lives, settings
+        self._bus, self.lives, self._settings = bus, lives, settings
         self._store, self._vault = lives.store, lives.vault
 
     async def create(self, command: said.CreateSession) -> SessionView:
@@ -53,12 +53,12 @@ class SessionHandlers:
         try:
             return view_of(await self._store.execute(Session, command, id_, decide))
         except SessionExistsError:
-            await self._lives.discard([sealed.credentials, sealed.proxy.secret if sealed.proxy else None])
+            await self.lives.discard([sealed.credentials, sealed.proxy.secret if sealed.proxy else None])
             raise
 
     async def change(self, command: said.ChangeSession) -> SessionView:
         """Change what the command names, and leave the rest."""
-        present = await self._lives.living(command.tenant, command.session_id)
+        present = await self.lives.living(command.tenant, command.session_id)
         proxy = present.proxy
         if "proxy_url" in command.fields:
             proxy = await self._seal_proxy(command.tenant, command.session_id, command.proxy_url)
@@ -77,7 +77,7 @@ class SessionHandlers:
     async def store_credentials(self, command: said.StoreCredentials) -> SessionView:
         """Seal the login, then tell that it is there; the version that is too many is discarded."""
         tenant, id_, profile = command.tenant, command.session_id, command.profile
-        await self._lives.living(tenant, id_)
+        await self.lives.living(tenant, id_)
         if profile is not None and not profile.name.startswith(f"{tenant}/{id_}/"):
             raise InvalidInputError("this profile was sealed for another session")
         secret = await self._seal_login(tenant, id_, command.storage_state)
@@ -88,7 +88,7 @@ class SessionHandlers:
             session.store_credentials(login, command.source, command.generation, now())
 
         parts = [secret] if profile is None else [secret, profile]
-        return view_of(await self._lives.replace(command, change, *parts))
+        return view_of(await self.lives.replace(command, change, *parts))
 
     async def record_verdict(self, command: said.RecordVerdict) -> SessionView:
         """Take the result of a check."""
@@ -114,7 +114,7 @@ class SessionHandlers:
             return view_of(present.aggregate)
         steps = await self._clean_browser(command.tenant, command.session_id)
         await self._vault.destroy(command.tenant, command.session_id)
-        await self._lives.discard(present.aggregate.secrets)
+        await self.lives.discard(present.aggregate.secrets)
         done = Step(name="destroy_key", detail="what was sealed for this session can never be read again")
         view = await self._execute(command, lambda s: s.erase([*steps, done], now()))
         await self._vault.destroy(command.tenant, command.session_id)  # a login stored in between made a new one
@@ -137,7 +137,7 @@ class SessionHandlers:
 
     async def secrets(self, query: said.GetSecrets) -> SessionSecrets:
         """References for services that may open them."""
-        session = await self._lives.living(query.tenant, query.session_id)
+        session = await self.lives.living(query.tenant, query.session_id)
         return SessionSecrets(
             owner=session.owner,
             platform=session.platform,
@@ -156,7 +156,7 @@ class SessionHandlers:
         await self._execute(command, lambda s: s.expire_if_idle(idle, now()))
 
     async def _execute(self, command: OnSession, change: Change) -> SessionView:
-        return view_of(await self._lives.execute(command, change))
+        return view_of(await self.lives.execute(command, change))
 
     async def _seal_login(self, tenant: str, id: str, state: dict[str, object] | None) -> Sealed | None:
         if state is None:
