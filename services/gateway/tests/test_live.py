@@ -25,7 +25,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 CTRL, SHIFT = 2, 8
 FORM = """<title>-</title>
 <style>* { margin: 0; font-size: 30px } input { width: 600px; height: 40px; display: block }</style>
-<form onsubmit="document.title = 'sent ' + a.value; return false"><input id=a><input id=p type=password><button hidden></button></form>
+<form onsubmit="document.title = 'sent ' + a.value; return false">
+  <input id=a><input id=p type=password><button hidden></button>
+</form>
 <script>
   a.oninput = () => { document.title = 'a:' + a.value };
   p.oninput = () => { document.title = 'p:' + p.value };
