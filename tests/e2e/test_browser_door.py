@@ -123,8 +123,8 @@ async def test_an_unmodified_playwright_sees_the_page_that_needs_the_login(
         "state": "open",
         "position": None,
         "cdp_url": address(house, session),
-        "webdriver_url": None,
-        "live_url": None,
+        "webdriver_url": f"{house.url}/v1/sessions/{session.id}/webdriver",
+        "live_url": f"{house.url}/v1/sessions/{session.id}/live",
     }
     async with connected(opened.json()["cdp_url"], **bearer(house.key)) as browser:
         assert await sees_the_login(house, browser)

@@ -89,19 +89,20 @@ async def test_when_all_are_busy_callers_queue_and_the_queue_has_an_end(pool: Ho
             for guest in waiting
         ]
         by_status = Counter(each.status_code for each in answers)
-        assert by_status[202] == RUNNERS, [each.json() for each in answers]
-        assert by_status[429] == len(waiting) - RUNNERS
+        # What a runner knows of the others is a second old: one that is sent on may have to come back.
+        assert RUNNERS <= by_status[202] < 2 * RUNNERS, [each.json() for each in answers]
+        assert by_status[429] == len(waiting) - by_status[202]
         refused = next(each for each in answers if each.status_code == 429)
         assert refused.json()["code"] == "queue_full"
         assert int(refused.headers["Retry-After"]) > 0
         queued = next(each for each in answers if each.status_code == 202).json()
         assert (queued["state"], queued["position"]) == ("queued", 1)
-        assert call(pool, "GET", "/v1/stats").json()["queue"]["browsers"] == RUNNERS
+        assert call(pool, "GET", "/v1/stats").json()["queue"]["browsers"] >= RUNNERS
     finally:
         for each in busy:
             await each.__aexit__(None, None, None)
-    first = waiting[[each.status_code for each in answers].index(202)]
-    assert (await asyncio.to_thread(opened, pool, first))["state"] == "open"
+    for guest in [guest for guest, each in zip(waiting, answers, strict=True) if each.status_code == 202]:
+        await until(lambda guest=guest: usage(pool, guest), "who queued gets a browser")
 
 
 async def test_a_dead_runner_s_sessions_open_elsewhere_within_seconds(pool: House, posada: PosadaClient) -> None:

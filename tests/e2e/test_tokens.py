@@ -214,7 +214,7 @@ async def test_five_at_once_are_done_two_by_two_while_the_house_answers(portal: 
 
     async def counted() -> bool:
         now = (await portal.get("/api/stats"))["executor"]
-        return bool(now["done"] == before + 5 and now["active"] == now["queued"] == 0)
+        return bool(now["done"] >= before + 5 and now["active"] == now["queued"] == 0)
 
     await wait_until(counted, "all five are counted as done")
 

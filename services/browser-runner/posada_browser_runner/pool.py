@@ -100,6 +100,11 @@ class Places:
         if not ticket.turn.done():
             ticket.turn.set_result(runner)
 
+    def again(self, ticket: Ticket) -> None:
+        """The other runner had no place after all: it waits where it waited before."""
+        ticket.turn = asyncio.get_running_loop().create_future()
+        self._tickets.append(ticket)
+
     def withdraw(self, ticket: Ticket, why: str) -> None:
         """It waits no more, and whoever waits for it is told why. One that waits not is fine."""
         if ticket in self._tickets:

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass
 
 from posada_contracts.browser import BrowserView, OpenBrowserAt
-from posada_contracts.errors import ConflictError, PosadaError, UnavailableError
+from posada_contracts.errors import ConflictError, PosadaError, QueueFullError, UnavailableError
 from posada_contracts.session import SessionSecrets
 from posada_runtime.bus import Bus
 from posada_runtime.leases import Lease, Leases
@@ -20,6 +20,8 @@ from posada_browser_runner.settings import Settings
 
 LOOK_S = 1.0
 FORWARD_S = 45.0
+_NOT_THERE = (UnavailableError, ConflictError, QueueFullError)
+"""The runner that had room a second ago is gone, or somebody was faster."""
 
 
 @dataclass(eq=False)
@@ -92,10 +94,13 @@ class Reception:
 
     async def _serve(self, tenant: str, session_id: str, ticket: Ticket, secrets: SessionSecrets) -> BrowserView:
         try:
-            runner, lease = await self._turn(session_id, ticket)
-            if runner:
-                return await self._send(runner, tenant, session_id, self._settings.ageing_seconds)
-            return self._hosting.view(await self._hosting.start(tenant, session_id, secrets, lease))
+            while True:
+                runner, lease = await self._turn(session_id, ticket)
+                if not runner:
+                    return self._hosting.view(await self._hosting.start(tenant, session_id, secrets, lease))
+                with contextlib.suppress(*_NOT_THERE):
+                    return await self._send(runner, tenant, session_id, self._settings.ageing_seconds)
+                self.places.again(ticket)
         except BaseException:
             self.places.withdraw(ticket, "it was not to be")
             if not self._hosting.hosts(session_id):
@@ -127,8 +132,8 @@ class Reception:
             return None
         try:
             return await self._send(runner, tenant, session_id, wait_s)
-        except (UnavailableError, ConflictError):
-            return None  # it is gone, or somebody was faster: here, then
+        except _NOT_THERE:
+            return None  # here, then
 
     async def _send(self, runner: str, tenant: str, session_id: str, wait_s: float) -> BrowserView:
         command = OpenBrowserAt(

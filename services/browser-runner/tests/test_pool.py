@@ -113,6 +113,16 @@ async def test_a_place_at_another_runner_takes_none_here() -> None:
     assert (ticket.turn.result(), house.places.free) == ("other", 1)
 
 
+async def test_who_comes_back_from_another_runner_waits_where_it_waited_before() -> None:
+    house = House(places=0, queue=1)
+    ticket = house.enter("first")
+    house.places.grant(ticket, "runner-2")
+    house.enter("second")
+    house.places.again(ticket)
+    assert house.places.position(ticket) == 1
+    assert not ticket.turn.done()
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["enter", "vip", "seat", "leave"]), st.integers(0, 5)), max_size=60)
 
 

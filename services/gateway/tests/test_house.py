@@ -79,7 +79,7 @@ async def test_numbers_show_the_tenants_own_browsers_only(
         scraper.open = []
     assert (stats["browsers"], stats["max_browsers"]) == (1, 10)
     assert [use["session_id"] for use in stats["runners"][0]["browsers"]] == [made["id"]]
-    assert stats["queue"] == {"queued": 2, "running": 0}
+    assert stats["queue"] == {"queued": 2, "running": 0, "browsers": 0}
     assert old == {"active_sessions": 1, "max_sessions": 10, "users": [new_session["owner"]]}
     samples = {
         (sample.name, tuple(sorted(sample.labels.values()))): sample.value
