@@ -19,6 +19,9 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from posada_gateway.sieve import sift
 
 GOING_AWAY, NOT_TEXT, NOT_ALLOWED, RESTARTING = 1001, 1003, 1008, 1012
+LARGEST_MESSAGE = 256 << 20
+"""Bytes that a browser may say at once. A page can make it say anything, and it is held in memory."""
+
 _DIAL_SECONDS = 10.0
 _GOODBYE_SECONDS = 1.0
 _quiet = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ async def dialled(cdp_url: str) -> AsyncIterator[ClientConnection]:
         async with asyncio.timeout(_DIAL_SECONDS):
             browser = await connect(
                 cdp_url,
-                max_size=None,
+                max_size=LARGEST_MESSAGE,
                 compression=None,
                 ping_interval=None,
                 proxy=None,

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from posada_gateway.settings import GatewaySettings
@@ -54,11 +54,27 @@ def noticing(lost: OnLost) -> type[H11Protocol]:
     return Noticing
 
 
+class Config(uvicorn.Config):
+    """Keeps, as the request's `state.peer`, whose connection it is: behind a proxy `client` is what the proxy says."""
+
+    def load(self) -> None:
+        """As uvicorn's, and around all of it the note."""
+        super().load()
+        inner = self.loaded_app
+
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                scope.setdefault("state", {})["peer"] = scope["client"]
+            await inner(scope, receive, send)
+
+        self.loaded_app = noted
+
+
 async def serve(
     app: ASGIApp, settings: GatewaySettings, stopping: asyncio.Event, grace_seconds: float, lost: OnLost
 ) -> None:
     """Serve until `stopping`, then finish what has begun within the grace time."""
-    config = uvicorn.Config(
+    config = Config(
         app,
         host=settings.host,
         port=settings.port,

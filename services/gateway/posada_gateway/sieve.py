@@ -161,6 +161,7 @@ def _wrapped(params: dict[str, Any]) -> dict[str, Any]:
 _RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "Fetch.continueRequest": _address,
     "Input.dispatchDragEvent": _drag,
+    "Network.continueInterceptedRequest": _address,
     "Network.loadNetworkResource": _address,
     "Page.navigate": _address,
     "Target.createBrowserContext": _new_context,

@@ -18,6 +18,7 @@ from posada_runtime.processes import MARK_VARIABLE, Mark
 _PLACES = ("/usr/lib/chromium/chromedriver", "/usr/lib64/chromium-browser/chromedriver")
 _READY = re.compile(rb"started successfully on port (\d+)")
 _START_S = 10.0
+LARGEST_ANSWER = 64 << 20
 _PATIENCE_S = 320.0  #: a page may take 300 s to load, as WebDriver has it
 
 
@@ -53,10 +54,12 @@ class Chromedriver:
         http = await self._running()
         headers = {"Content-Type": "application/json; charset=utf-8"} if body else {}
         try:
-            answer = await http.request(method, path, content=body or None, headers=headers)
+            async with http.stream(method, path, content=body or None, headers=headers) as answer:
+                if int(answer.headers.get("Content-Length", 0)) > LARGEST_ANSWER:
+                    raise BrowserFailedError("what the browser answers is too large: over 64 MiB")
+                return answer.status_code, await answer.aread()
         except httpx.HTTPError:
             raise BrowserFailedError("the WebDriver server does not answer") from None
-        return answer.status_code, answer.content
 
     async def _running(self) -> httpx.AsyncClient:
         async with self._starting:

@@ -131,8 +131,8 @@ class Starter:
             await asyncio.to_thread(unpack, login.archive, ready.profile.profile)
         else:
             await self._databases.give(ready.chromium.ws_url, login.state)
-        downloads = str(ready.profile.downloads)
-        tabs = await Tabs.look_into(ready.chromium.ws_url, downloads, guest.attended, guest.on_download)
+        downloads, largest = str(ready.profile.downloads), self._settings.artifact_mb << 20
+        tabs = await Tabs.look_into(ready.chromium.ws_url, downloads, guest.attended, guest.on_download, largest)
         await tabs.give_cookies(login.state.get("cookies", ()))
         tabs.give_storage(login.state.get("origins", ()))
         tabs.expect(login.databases, guest.on_damage)

@@ -64,8 +64,8 @@ class _Tab:
 class Tabs:
     """Looks into one browser. `attended()` tells whether somebody is there to answer a page's dialog."""
 
-    def __init__(self, attended: Callable[[], bool], on_download: Callable[[Download], None]) -> None:
-        self._attended, self._on_download = attended, on_download
+    def __init__(self, attended: Callable[[], bool], on_download: Callable[[Download], None], largest: int) -> None:
+        self._attended, self._on_download, self._largest = attended, on_download, largest
         self._cdp: Cdp | None = None
         self._tabs: dict[str, _Tab] = {}
         self._to_give: dict[str, str] = {}  #: scripts by origin
@@ -78,10 +78,20 @@ class Tabs:
 
     @classmethod
     async def look_into(
-        cls, ws_url: str, downloads: str, attended: Callable[[], bool], on_download: Callable[[Download], None]
+        cls,
+        ws_url: str,
+        downloads: str,
+        attended: Callable[[], bool],
+        on_download: Callable[[Download], None],
+        largest: int = 64 << 20,
     ) -> Tabs:
-        """Connect to the browser at `ws_url`; its downloads go into the folder `downloads`. Raises CdpClosedError."""
-        tabs = cls(attended, on_download)
+        """Connect to the browser at `ws_url`. Raises CdpClosedError.
+
+        Args:
+            downloads: the folder for what it downloads.
+            largest: bytes; a download that grows beyond that is called off.
+        """
+        tabs = cls(attended, on_download, largest)
         tabs._cdp = await Cdp.connect(ws_url, tabs._heard)
         tabs._cdp.say(
             "Browser.setDownloadBehavior",
@@ -277,6 +287,8 @@ class Tabs:
 
     def _download_goes_on(self, params: dict[str, Any], _: str) -> None:
         if params["state"] == "inProgress":
+            if params["receivedBytes"] > self._largest:
+                self.cdp.say("Browser.cancelDownload", {"guid": params["guid"]})
             return
         download = self._downloads.pop(params["guid"], None)
         if download is not None and params["state"] == "completed":

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from posada_contracts.errors import PosadaError
@@ -26,12 +27,19 @@ _NOT_TAKEN = frozenset({_OPTIONS, "webSocketUrl", "browserName", "browserVersion
 """Capabilities about which browser to start: it is there. BiDi's socket would lead past the door."""
 _NOT_TOLD = frozenset({"webSocketUrl", _OPTIONS, "chrome", "se:cdp"})
 
+_TYPE_IT = "refused: it would send a file of the runner to the page. To type it into a text field, use Actions"
+
 Answer = tuple[int, bytes]
 
 
 class _Capabilities(msgspec.Struct, rename="camel"):
     always_match: dict[str, Any] = {}
     first_match: list[dict[str, Any]] = msgspec.field(default_factory=lambda: [{}])
+
+
+class _Typed(msgspec.Struct):
+    text: str = ""
+    value: list[str] = []
 
 
 class _Asked(msgspec.Struct):
@@ -88,6 +96,10 @@ class WebDriver:
         if drive is None or drive.token != token:
             return refusal(404, "invalid session id", "there is no such WebDriver session on this browser")
         self._use(drive, connection)
+        if any(unquote(word) in ("", ".", "..") for word in words):
+            return refusal(404, "unknown command", "this is no WebDriver command")
+        if words[-1] == "value" and _names_a_file(body):
+            return refusal(403, "invalid argument", _TYPE_IT)
         ends = method == "DELETE" and len(words) == 2
         answer = await self._driver.ask(method, "/" + "/".join(words), body)
         self._use(drive, connection)
@@ -151,6 +163,28 @@ class WebDriver:
         if self._ending:
             await asyncio.wait(self._ending, timeout=1)
         await self._driver.stop()
+
+
+def _names_a_file(body: bytes) -> bool:
+    """Whether typing this would send files of this machine, should the field be one for files.
+
+    Chromedriver looks for itself what the field is, and a page may change that at any moment: the text alone decides.
+    It takes each line for a file's path, less the white space around it; one that is not absolute it does not take.
+    """
+    try:
+        typed = msgspec.json.decode(body, type=_Typed)
+    except msgspec.MsgspecError:
+        return True
+    lines = f"{typed.text}\n{''.join(typed.value)}".splitlines()
+    return any(_is_here(line) for line in lines)
+
+
+def _is_here(line: str) -> bool:
+    path = "".join(letter for letter in line if letter.isprintable()).strip()
+    if not path.startswith("/"):
+        return False
+    top = os.path.normpath(path).strip("/").partition("/")[0]
+    return os.path.lexists(f"/{top}")
 
 
 def refusal(status: int, error: str, message: str) -> Answer:

@@ -18,7 +18,7 @@ from posada_gateway.problems import answers
 from posada_gateway.values import Id
 from posada_gateway.views import ArtifactPage
 
-PART_BYTES = 1 << 20
+PART_BYTES = 4 << 20
 ArtifactId = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 router = keyed_router("browsers")

@@ -28,10 +28,9 @@ async def webdriver(id: str, path: str, request: Request, house: TheHouse, who: 
     async def address() -> str:
         return (await opened(house, who, uuid_or_404(id))).webdriver_url
 
-    peer = (request.client.host, request.client.port) if request.client is not None else ("", 0)
     try:
         asked = (request.method, path, await request.body())
-        answer = await house.lines.forward(peer, f"{who.tenant}/{id}", asked, address)
+        answer = await house.lines.forward(request.state.peer, f"{who.tenant}/{id}", asked, address)
     except PosadaError as error:
         answer = w3c(error)
     answer.headers["X-Trace-Id"] = current_trace_id()
