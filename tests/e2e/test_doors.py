@@ -123,10 +123,17 @@ def _cdp(driver: Remote, method: str, **params: Any) -> Any:
     return driver.execute("cdp", {"cmd": method, "params": params})
 
 
-def _upload(driver: Remote) -> None:
+def _upload(driver: Remote, path: str) -> None:
     driver.get("data:text/html,<input type=file id=f>")
     element = driver.find_element(By.ID, "f")
-    driver.execute("sendKeysToElement", {"id": element.id, "text": "/etc/hostname", "value": list("/etc/hostname")})
+    driver.execute("sendKeysToElement", {"id": element.id, "text": path, "value": list(path)})
+
+
+def _upload_through_a_disguise(driver: Remote) -> None:
+    driver.get("data:text/html,<input type=file id=f>")
+    driver.execute_script("Object.defineProperty(HTMLInputElement.prototype, 'type', {get: () => 'text'})")
+    element = driver.find_element(By.ID, "f")
+    driver.execute("sendKeysToElement", {"id": element.id, "text": "/etc/hostname", "value": []})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,10 @@ def _upload(driver: Remote) -> None:
         ("the browser's inside is opened", lambda driver: driver.get("chrome://version")),
         ("DevTools are asked for the machine", lambda driver: _cdp(driver, "SystemInfo.getInfo")),
         ("DevTools are asked for a file", lambda driver: _cdp(driver, "Page.navigate", url="file:///etc/hostname")),
-        ("a file of the runner is uploaded", _upload),
+        ("a file of the runner is uploaded", lambda driver: _upload(driver, "/etc/hostname")),
+        ("a file of the runner is uploaded by a detour", lambda driver: _upload(driver, " //x/../etc/hostname ")),
+        ("a file of the runner is uploaded by a second line", lambda driver: _upload(driver, "x\n\t/etc/hostname")),
+        ("a file of the runner is uploaded through a disguise", _upload_through_a_disguise),
     ],
 )
 async def test_webdriver_refuses_what_devtools_refuse(
@@ -150,10 +160,18 @@ async def test_text_that_looks_like_a_path_may_be_typed(house: House, session: S
     def type_it(driver: Remote) -> str:
         driver.get("data:text/html,<input id=f>")
         field = driver.find_element(By.ID, "f")
-        field.send_keys("/srv/no such file")
+        field.send_keys("/ayuda por favor")
         return str(field.get_property("value"))
 
-    assert await driving(house, session, type_it) == "/srv/no such file"
+    assert await driving(house, session, type_it) == "/ayuda por favor"
+
+
+@pytest.mark.parametrize("path", ["..%2fjson%2fversion", "%2e%2e/json/version", "session//x/url"])
+def test_no_address_leads_past_the_rules(house: House, session: Session, path: str) -> None:
+    opened(house, session)
+    answer = call(house, "GET", f"/v1/sessions/{session.id}/webdriver/{path}")
+    assert answer.status_code == 403, answer.text
+    assert "webSocketDebuggerUrl" not in answer.text
 
 
 def test_without_a_key_or_with_another_tenant_s_nobody_comes_in(house: House, session: Session) -> None:
