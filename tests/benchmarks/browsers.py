@@ -21,7 +21,7 @@ import httpx
 import psutil
 from harness import ROUNDS, Result, compared
 from health import health_under_logins
-from lifecycle import BURST, lifecycles
+from lifecycle import BURST, first_page, lifecycles
 from playwright.async_api import Browser, Playwright, async_playwright
 from posada_browser_runner.adapters.find import find_chromium
 from posada_contracts.browser import OpenBrowser
@@ -116,7 +116,7 @@ async def _memory_of_sessions(at: Bench) -> float:
     ids = [await at.session() for _ in range(SESSIONS)]
     for id_ in ids:
         browser = await at.open(id_)
-        await _look(await browser.contexts[0].new_page(), at.home)
+        await _look(await first_page(browser), at.home)
     await asyncio.sleep(SETTLED_S)
     processes = [one.pid for id_ in ids for one in at.house.browsers(id_)]
     taken = _pss_mb(psutil.Process(pid) for pid in processes)
@@ -177,14 +177,14 @@ async def kills(at: Bench) -> list[Result]:
 async def _killed(at: Bench, *, clean: bool) -> float:
     id_ = await at.session()
     browser = await at.open(id_)
-    await _look(await browser.contexts[0].new_page(), at.home)
+    await _look(await first_page(browser), at.home)
     await _warm(at)
     began = time.perf_counter()
     os.kill(at.house.browsers(id_)[0].pid, signal.SIGKILL)
     if clean:
         (await at.client.post(f"/v1/sessions/{id_}/clean")).raise_for_status()
     again = await at.open(id_)
-    await _look(await again.contexts[0].new_page(), at.home)
+    await _look(await first_page(again), at.home)
     taken = (time.perf_counter() - began) * 1000
     await at.close(id_)
     return taken
@@ -212,7 +212,7 @@ async def _cold(at: Bench) -> float:
             url = await _devtools(Path(folder) / "DevToolsActivePort")
             browser = await at.playwright.chromium.connect_over_cdp(url, timeout=PATIENCE_S * 1000)
             await browser.contexts[0].add_cookies(cookies)
-            await _look(await browser.contexts[0].new_page(), at.home)
+            await _look(await first_page(browser), at.home)
             taken = (time.perf_counter() - began) * 1000
             await browser.close()
             return taken

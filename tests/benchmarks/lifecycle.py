@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from harness import Result, median_ms
 from peers import NotToBeHadError, browserless, grid
-from playwright.async_api import Playwright
+from playwright.async_api import Browser, Page, Playwright
 from posada_runtime.service import Platform
 from posada_testkit.driving import bearer
 from posada_testkit.house import House
@@ -101,11 +101,16 @@ class Ours:
         raise AssertionError(f"{warm} browsers did not stand ready within {WARM_S:g} s")
 
 
+async def first_page(browser: Browser) -> Page:
+    """The tab that is there, else a new one."""
+    pages = browser.contexts[0].pages
+    return pages[0] if pages else await browser.contexts[0].new_page()
+
+
 async def _driven(playwright: Playwright, url: str, page: str, clock: _Clock, headers: dict[str, str]) -> None:
     browser = await playwright.chromium.connect_over_cdp(url, headers=headers, timeout=STEP_S * 1000)
     clock.done("connect")
-    tab = await browser.contexts[0].new_page()
-    await tab.goto(page)
+    await (await first_page(browser)).goto(page)
     clock.done("navigate")
     await browser.close()
     clock.done("release")
