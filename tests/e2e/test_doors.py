@@ -118,6 +118,18 @@ async def test_a_selenium_client_that_was_killed_frees_the_browser_within_second
     assert usage(house, session) is not None
 
 
+async def test_a_client_behind_a_proxy_is_missed_when_its_own_connection_has_gone(
+    house: House, session: Session
+) -> None:
+    door = f"{house.url}/v1/sessions/{session.id}/webdriver/session"
+    forwarded = {"X-Forwarded-For": "203.0.113.9", **bearer(house.key)}
+    async with httpx.AsyncClient(headers=forwarded, timeout=60) as client:
+        made = (await client.post(door, json={"capabilities": {"alwaysMatch": {}}})).json()["value"]
+        assert (await client.get(f"{door}/{made['sessionId']}/title")).json() == {"value": ""}
+        assert clients(house, session) == 1
+    await until(lambda: clients(house, session) == 0, "the browser is free", within_s=5)
+
+
 def _cdp(driver: Remote, method: str, **params: Any) -> Any:
     driver.command_executor._commands["cdp"] = ("POST", "/session/$sessionId/goog/cdp/execute")
     return driver.execute("cdp", {"cmd": method, "params": params})

@@ -49,13 +49,8 @@ class Artifacts:
                     return
                 content = await asyncio.to_thread(path.read_bytes)
                 secret = await self._vault.seal(tenant, session_id, "artifact", content)
-                await self._journal.downloaded(
-                    *(tenant, session_id),
-                    name=download.name[:LONGEST_NAME],
-                    url=download.url,
-                    size=len(content),
-                    secret=secret,
-                )
+                name, url = download.name[:LONGEST_NAME], download.url
+                await self._journal.downloaded(tenant, session_id, name=name, url=url, size=len(content), secret=secret)
         except (OSError, PosadaError) as error:
             get_logger().warning("download_not_kept", session_id=session_id, why=type(error).__name__)
         finally:

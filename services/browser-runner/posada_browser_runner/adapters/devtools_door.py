@@ -37,7 +37,8 @@ OnChange = Callable[[str, int], None]
 class _Entry:
     session_id: str
     ws_url: str
-    live: set[asyncio.Task[None]] = field(default_factory=set)
+    live: set[asyncio.Task[None]] = field(default_factory=set)  #: DevTools connections
+    driving: set[asyncio.Task[None]] = field(default_factory=set)  #: WebDriver clients' connections
 
 
 class DevtoolsDoor:
@@ -84,7 +85,7 @@ class DevtoolsDoor:
     def close(self, token: str) -> None:
         """The token leads nowhere from now on, and who came in by it is dropped. An unknown one is fine."""
         entry = self._entries.pop(_key(token), None)
-        for task in entry.live if entry else ():
+        for task in (*entry.live, *entry.driving) if entry else ():
             task.cancel()
         if self._webdriver is not None:
             self._webdriver.close(_key(token))
@@ -130,7 +131,7 @@ class DevtoolsDoor:
         if path == _VERSION:
             client.writer.write(await _version(entry.ws_url, outside_url))
         elif self._webdriver is not None and path.partition("/")[0] == _WEBDRIVER:
-            await self._drive(self._webdriver, client, head, entry)
+            await self._drive(self._webdriver, client, head, entry, task)
         elif not path and head.get("upgrade").lower() == "websocket":
             await self._pass_through(client, head, entry, task)
         else:
@@ -150,9 +151,12 @@ class DevtoolsDoor:
             self._tell(entry)
             browser.writer.close()
 
-    async def _drive(self, webdriver: WebDriver, client: Stream, head: Head | None, entry: _Entry) -> None:
-        """Answer WebDriver requests until the client hangs up."""
+    async def _drive(
+        self, webdriver: WebDriver, client: Stream, head: Head | None, entry: _Entry, task: asyncio.Task[None]
+    ) -> None:
+        """Answer WebDriver requests until the client hangs up, or the browser has gone: chromedriver would wait."""
         connection = Connection()
+        entry.driving.add(task)
         try:
             while head is not None:
                 token, _, rest = urlsplit(head.first[1]).path.removeprefix("/").partition("/")
@@ -168,6 +172,7 @@ class DevtoolsDoor:
                 await client.writer.drain()
                 head = await _next_head(client)
         finally:
+            entry.driving.discard(task)
             webdriver.gone(connection)
 
     def _tell(self, entry: _Entry) -> None:

@@ -49,6 +49,9 @@ class Download:
     size: int
 
 
+OnDownload = Callable[[Download], None]
+
+
 @dataclass
 class _Tab:
     session: str
@@ -64,7 +67,7 @@ class _Tab:
 class Tabs:
     """Looks into one browser. `attended()` tells whether somebody is there to answer a page's dialog."""
 
-    def __init__(self, attended: Callable[[], bool], on_download: Callable[[Download], None], largest: int) -> None:
+    def __init__(self, attended: Callable[[], bool], on_download: OnDownload, largest: int) -> None:
         self._attended, self._on_download, self._largest = attended, on_download, largest
         self._cdp: Cdp | None = None
         self._tabs: dict[str, _Tab] = {}
@@ -78,19 +81,9 @@ class Tabs:
 
     @classmethod
     async def look_into(
-        cls,
-        ws_url: str,
-        downloads: str,
-        attended: Callable[[], bool],
-        on_download: Callable[[Download], None],
-        largest: int = 64 << 20,
+        cls, ws_url: str, downloads: str, attended: Callable[[], bool], on_download: OnDownload, largest: int
     ) -> Tabs:
-        """Connect to the browser at `ws_url`. Raises CdpClosedError.
-
-        Args:
-            downloads: the folder for what it downloads.
-            largest: bytes; a download that grows beyond that is called off.
-        """
+        """Connect to the browser at `ws_url`; a download of up to `largest` bytes goes into the folder `downloads`."""
         tabs = cls(attended, on_download, largest)
         tabs._cdp = await Cdp.connect(ws_url, tabs._heard)
         tabs._cdp.say(

@@ -28,6 +28,7 @@ from posada_testkit.faults import wait_until
 Browser = Callable[..., AbstractAsyncContextManager[ChromiumProcess]]
 
 pytestmark = pytest.mark.e2e
+LARGEST = 1 << 20
 SITE = """<!doctype html><script>
 window.atStart = [localStorage.getItem("device"), sessionStorage.getItem("tab")];  // what the first script sees
 window.database = () => new Promise((done, failed) => {
@@ -61,6 +62,7 @@ class Site(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str]] = []  #: path and cookies
+        self.hung_up = threading.Event()  #: on what never ends
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -77,8 +79,16 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Set-Cookie", f"kept=si; Max-Age={3600}; Path=/")
         if path == "/file":
             self.send_header("Content-Disposition", "attachment; filename=informe.csv")
+        if path == "/endless":
+            self.send_header("Content-Disposition", "attachment; filename=todo.bin")
         self.end_headers()
         self.wfile.write(SITE.encode())
+        while path == "/endless":
+            try:
+                self.wfile.write(bytes(64 << 10))
+            except OSError:
+                self.server.hung_up.set()
+                return
 
     def log_message(self, *_: object) -> None:
         return
@@ -105,7 +115,7 @@ async def looking(
     one: ChromiumProcess, folder: Path, attended: bool = False, downloads: list[Download] | None = None
 ) -> AsyncIterator[Tabs]:
     kept = downloads if downloads is not None else []
-    tabs = await Tabs.look_into(one.ws_url, str(folder), lambda: attended, kept.append)
+    tabs = await Tabs.look_into(one.ws_url, str(folder), lambda: attended, kept.append, LARGEST)
     try:
         yield tabs
     finally:
@@ -244,6 +254,18 @@ async def test_a_page_that_asks_is_not_hung_and_gets_an_answer_when_nobody_is_th
         await wait_until(lambda: any(each.in_dialog for each in tabs._tabs.values()), "the dialog is seen")
         assert not waiting.done()
         assert tabs.hung(0) == []
+
+
+async def test_a_download_without_an_end_is_called_off(
+    browser: Browser, chromium: ChromiumBinary, tmp_path: Path, playwright: Playwright, site: Site
+) -> None:
+    folder, told = tmp_path / "downloads", list[Download]()
+    folder.mkdir()
+    async with browser(chromium, tmp_path) as one, looking(one, folder, downloads=told):
+        page = await visit(await context_of(playwright, one), site.url)
+        await page.evaluate("location.href = '/endless'")
+        await wait_until(site.hung_up.is_set, "nobody takes it any more", within_s=30)
+    assert told == []
 
 
 async def test_a_download_is_told_when_it_is_complete(
