@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import Browser, Playwright, async_playwright
 from posada_contracts.browser import BrowserView, OpenBrowser
 from posada_contracts.errors import ConflictError, ProxyUnreachableError, UnavailableError
 from posada_runtime.bus import Bus, retried
+from posada_runtime.ending import end
 from posada_runtime.log import get_logger
 
 from posada_scraper.adapters.page import BrowserGoneError, Page, PageClosedError, PageError, is_gone
@@ -21,6 +22,8 @@ OPEN_TIMEOUT_S = 40.0
 CONNECT_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 5.0
 HANGS_UP_S = 1.0
+OPENS_S = 15.0
+T = TypeVar("T")
 
 
 class BadProxyError(Exception):
@@ -120,7 +123,7 @@ class Browsers:
         view = await self._open(tenant, session_id, patience_s)
         browser = await self._driver.connect(view.cdp_url)
         try:
-            page = await _page_on(browser, url)
+            page = await _alive(browser, _page_on(browser, url))
             try:
                 yield page
             except PageError as error:
@@ -147,13 +150,7 @@ class Browsers:
             raise UnavailableError("the session's runner has no door for WebDriver")
         browser = await self._driver.connect(view.cdp_url)
         try:
-            try:
-                context = await browser.new_context(no_viewport=True)
-                cdp = await context.new_cdp_session(await context.new_page())
-                told = await cdp.send("Target.getTargetInfo")
-            except PageError:
-                raise BrowserGoneError from None
-            yield PrivateTab(view.webdriver_url, told["targetInfo"]["targetId"])
+            yield PrivateTab(view.webdriver_url, await _alive(browser, _private_target(browser)))
         finally:
             await _quietly(browser.close())
 
@@ -179,10 +176,7 @@ class Browsers:
 @asynccontextmanager
 async def _new_page(browser: Browser) -> AsyncIterator[Page]:
     """A page in the default context: the one that holds the session's login."""
-    try:
-        page = await browser.contexts[0].new_page()
-    except (PageError, IndexError):
-        raise BrowserGoneError from None
+    page = await _alive(browser, _page_on(browser))
     try:
         yield page
     except PageError as error:
@@ -193,13 +187,39 @@ async def _new_page(browser: Browser) -> AsyncIterator[Page]:
         await _quietly(page.close())
 
 
-async def _page_on(browser: Browser, url: str) -> Page:
-    """A page that shows `url`, or something below it, else a new one. Raises BrowserGoneError."""
+async def _page_on(browser: Browser, url: str = "") -> Page:
+    """A page that shows `url`, or something below it, else a new one."""
+    context = browser.contexts[0]
+    there = (page for page in context.pages if url and page.url.startswith(url))
+    return next(there, None) or await context.new_page()
+
+
+async def _private_target(browser: Browser) -> str:
+    """The id in DevTools of a tab in a context of its own."""
+    context = await browser.new_context(no_viewport=True)
+    cdp = await context.new_cdp_session(await context.new_page())
+    return str((await cdp.send("Target.getTargetInfo"))["targetInfo"]["targetId"])
+
+
+async def _alive(browser: Browser, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` brings. Playwright itself may wait for ever for a browser that dies meanwhile.
+
+    Raises:
+        BrowserGoneError: it died, or did not do it in time.
+    """
+    ended = asyncio.Event()
+    browser.once("disconnected", lambda _: ended.set())
+    working, gone = asyncio.create_task(work), asyncio.create_task(ended.wait())
     try:
-        context = browser.contexts[0]
-        return next((page for page in context.pages if page.url.startswith(url)), None) or await context.new_page()
+        if browser.is_connected():
+            await asyncio.wait({working, gone}, timeout=OPENS_S, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
     except (PageError, IndexError):
         raise BrowserGoneError from None
+    finally:
+        await end(working, gone)
+    raise BrowserGoneError
 
 
 async def _hung_up(browser: Browser) -> bool:
