@@ -78,7 +78,7 @@ class Bucket:
         """
         try:
             return int(await self._kv.create(key, value))
-        except (KeyWrongLastSequenceError, KeyNotFoundError) as error:  # not found: it was there, and has just expired
+        except KeyWrongLastSequenceError as error:
             raise KeyTakenError(key) from error
         except NatsError as error:
             raise UnavailableError(f"bucket {self._name} does not answer") from error

@@ -71,6 +71,10 @@ class Leases:
             if taken is None:
                 return None
             revision = taken
+        except UnavailableError:
+            if await self._bucket.get(key) is not None:
+                raise
+            return None  # it expired in this very moment: the caller tries again when it wants
         lease = Lease(key, revision, revision)
         lease.renewal = asyncio.create_task(self._renew(lease, value, began + TTL_S), name=f"lease {key}")
         return lease
